@@ -517,13 +517,13 @@ def element_of_an_array(x, numbers):
 
 def sets_of_rows(x, numbers):
     first, second = set(numbers[0]), set(numbers[1])
-    common, other = first.intersection(second), first.difference(second)
-    both = other.union(second)
+    both = first.copy()
+    both.update(second)
     total = 0.0
     for i in range(8):
-        if i in common:
+        if i in first and i in second:
             total += x[i % 3] ** 2
-        if i in other:
+        if i in first and i not in second:
             total += x[i % 3] * 3.0
         if i in both:
             total += x[i % 3] ** 3

@@ -61,7 +61,7 @@ def updated(a, n):
     s = {5, 33}
     s.update(n)
     s.update({1, 2, 3, 4, 99, 98, 97})
-    s |= {n[0] + 1, 1000}
+    s.update({n[0] + 1, 1000})
     total = a[0]
     for i in sorted(s):
         total = total * a[1] + i % 13
@@ -159,12 +159,6 @@ def numbers_beside(a, n):
 
 
 @numba.njit
-def combined(a, n):
-    s, t = set(n), {3, 4, 17, 40}
-    return a[0] * len(s | t) + a[1] * len(s & t) ** 2 + a[2] * a[2] * len(s - t)
-
-
-@numba.njit
 def small_integers(a, n):
     s = set(n.astype(np.int32) % 100)
     total = a[0]
@@ -203,7 +197,7 @@ def passed_on(a, n):
 FUNCTIONS = [
     *(changed_by_a_callee, passed_on),
     *(variable, few_numbers, added, removed, updated, copied, set_of_a_set, floats, active_floats),
-    *(contained_floats, made_by_the_caller, broken_off, numbers_beside, combined, small_integers),
+    *(contained_floats, made_by_the_caller, broken_off, numbers_beside, small_integers),
 ]
 
 
@@ -265,8 +259,8 @@ def test_random_operations_make_numbas_set():
 def test_what_is_refused_of_sets():
     @numba.njit
     def loop(x):
-        total = x
-        for i in (1, 2):
+        total, numbers = x, {1, 2}
+        for i in numbers:
             total = total * x + i
         return total
 

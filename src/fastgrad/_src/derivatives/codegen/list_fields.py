@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numba import types
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 from fastgrad._src.derivatives.codegen.tape_memory import may_share_memory
 from fastgrad._src.jit.numba_internals import as_dtype
@@ -25,10 +25,46 @@ def shares_memory(values, array):  # type: ignore[no-untyped-def]
 shares_memory_of_item = numba.njit(shares_memory)
 
 
-def _numbers(dtype: np.dtype) -> Callable[..., Any]:
+class _ItemFunctions(NamedTuple):
+    """Functions of an item of a list: its shape, how many numbers it has, its numbers, and the item of these numbers that is like another one."""
+
+    shape: Callable[..., Any]
+    size: Callable[..., Any]
+    numbers: Callable[..., Any]
+    like: Callable[..., Any]
+
+
+_identity = register_jitable(lambda values: values)
+_dictionary_values = register_jitable(lambda owner: owner.values())
+_OF_NUMBERS = _ItemFunctions(register_jitable(lambda number: ()), len, _identity, _identity)
+_OF_LISTS = _ItemFunctions(
+    register_jitable(lambda values: (len(values),)),
+    len,
+    _identity,
+    register_jitable(lambda numbers, values: [number for number in numbers]),  # noqa: C416  # Numba's list takes no array
+)
+_OF_ARRAYS = _ItemFunctions(
+    register_jitable(lambda array: array.shape),
+    register_jitable(lambda array: array.size),
+    register_jitable(lambda array: array.ravel()),
+    register_jitable(lambda numbers, array: numbers.reshape(array.shape)),
+)
+
+
+def _item_functions(type: types.Type) -> _ItemFunctions:
+    if isinstance(type.dtype, types.Array):
+        return _OF_ARRAYS
+    return _OF_LISTS if _is_nested(type) else _OF_NUMBERS
+
+
+def _is_nested(type: types.Type) -> bool:
+    return isinstance(type.dtype, (types.Array, types.List, types.ListType))
+
+
+def _numbers(dtype: np.dtype, items_of: Callable[..., Any] = _identity) -> Callable[..., Any]:
     def numbers(owner, name):  # type: ignore[no-untyped-def]
         result, count = np.empty(len(owner), dtype), 0
-        for number in owner:
+        for number in items_of(owner):
             result[count] = number
             count += 1  # noqa: SIM113  # dictionaries have no enumerate in Numba
         return result
@@ -36,78 +72,24 @@ def _numbers(dtype: np.dtype) -> Callable[..., Any]:
     return numbers
 
 
-def _values_of_dictionary(dtype: np.dtype) -> Callable[..., Any]:
-    def numbers(owner, name):  # type: ignore[no-untyped-def]
-        result, count = np.empty(len(owner), dtype), 0
-        for number in owner.values():
-            result[count] = number
-            count += 1  # noqa: SIM113
-        return result
+def _elements(type: types.Type) -> Callable[..., Any]:
+    """Returns the function of a list and a name that returns the array of the elements of all items."""
+    if not _is_nested(type):
+        return _numbers(as_dtype(type.dtype))
+    dtype, (_, size_of, numbers_of, _) = as_dtype(type.dtype.dtype), _item_functions(type)
 
-    return numbers
-
-
-def _elements_of_arrays(dtype: np.dtype) -> Callable[..., Any]:
     def elements(owner, name):  # type: ignore[no-untyped-def]
         count = 0
         for item in owner:
-            count += item.size
+            count += size_of(item)
         result, count = np.empty(count, dtype), 0
         for item in owner:
-            for number in item.flat:
+            for number in numbers_of(item):
                 result[count] = number
                 count += 1
         return result
 
     return elements
-
-
-def _elements_of_lists(dtype: np.dtype) -> Callable[..., Any]:
-    def elements(owner, name):  # type: ignore[no-untyped-def]
-        count = 0
-        for item in owner:
-            count += len(item)
-        result, count = np.empty(count, dtype), 0
-        for item in owner:
-            for number in item:
-                result[count] = number
-                count += 1
-        return result
-
-    return elements
-
-
-def _starts_of_arrays(owner, name):  # type: ignore[no-untyped-def]
-    result, count = np.empty(len(owner), np.int64), 0
-    for k in range(len(owner)):
-        result[k] = count
-        count += owner[k].size
-    return result
-
-
-def _starts_of_lists(owner, name):  # type: ignore[no-untyped-def]
-    result, count = np.empty(len(owner), np.int64), 0
-    for k in range(len(owner)):
-        result[k] = count
-        count += len(owner[k])
-    return result
-
-
-def _sizes(axis: int) -> Callable[..., Any]:
-    def sizes(owner, name):  # type: ignore[no-untyped-def]
-        result = np.empty(len(owner), np.int64)
-        for k in range(len(owner)):
-            result[k] = owner[k].shape[axis]
-        return result
-
-    return sizes
-
-
-def _lengths(owner, name):  # type: ignore[no-untyped-def]
-    result = np.empty(len(owner), np.int64)
-    for k in range(len(owner)):
-        result[k] = len(owner[k])
-    return result
 
 
 def implementation(type: types.Type, name: str) -> Callable[..., Any]:
@@ -117,59 +99,61 @@ def implementation(type: types.Type, name: str) -> Callable[..., Any]:
     For a dictionary: the "keys", the "values".
     """
     if isinstance(type, types.DictType):
-        kind = type.key_type if name == "keys" else type.value_type
-        return (_numbers if name == "keys" else _values_of_dictionary)(as_dtype(kind))
-    if name == "items":
-        return _numbers(as_dtype(type.dtype))
-    is_nested = not isinstance(type.dtype, types.Array)
-    if name == "elements":
-        return (_elements_of_lists if is_nested else _elements_of_arrays)(as_dtype(type.dtype.dtype))
+        is_keys = name == "keys"
+        return _numbers(
+            as_dtype(type.key_type if is_keys else type.value_type), _identity if is_keys else _dictionary_values
+        )
+    if name in ("items", "elements"):
+        return _elements(type)
+    shape_of, size_of, _, _ = _item_functions(type)
+
+    def starts(owner, name):  # type: ignore[no-untyped-def]
+        result, count = np.empty(len(owner), np.int64), 0
+        for k in range(len(owner)):
+            result[k] = count
+            count += size_of(owner[k])
+        return result
+
     if name == "starts":
-        return _starts_of_lists if is_nested else _starts_of_arrays
-    return _lengths if is_nested else _sizes(int(name.removeprefix("size_")))
+        return starts
+    axis = int(name.removeprefix("size_"))
+
+    def sizes(owner, name):  # type: ignore[no-untyped-def]
+        result = np.empty(len(owner), np.int64)
+        for k in range(len(owner)):
+            result[k] = shape_of(owner[k])[axis]
+        return result
+
+    return sizes
 
 
 # ---- gradients and tangents -----------------------------------------------------------------------------------------
 
-_OTHER_SHAPE = (
-    "jvp: the tangent of a list has another length or other shapes than the list: pass a list of tangents of the items"
-)
-
 
 def list_like(owner, elements):  # type: ignore[no-untyped-def]
     """Returns a list with the lengths and shapes of a list, of an array of the elements of all items; arrays show its memory."""
-    return _list_function(numba.typeof(owner))(owner, elements)
+    return _list_like(numba.typeof(owner))(owner, elements)
 
 
 @overload(list_like)
-def _list_like(owner, elements):  # type: ignore[no-untyped-def]
-    return _list_function(owner)
+def _overload_list_like(owner, elements):  # type: ignore[no-untyped-def]
+    return _list_like(owner)
 
 
-def _list_function(type: types.Type) -> Callable[..., Any]:
-    if isinstance(type.dtype, types.Array):
-        return _list_of_arrays
-    return _list_of_lists if isinstance(type.dtype, (types.List, types.ListType)) else _list_of_numbers
+def _list_like(type: types.Type) -> Callable[..., Any]:
+    if not _is_nested(type):
+        return lambda owner, elements: [elements[k] for k in range(len(owner))]
+    _, size_of, _, item_like = _item_functions(type)
 
+    def nested(owner, elements):  # type: ignore[no-untyped-def]
+        result, start = [], 0
+        for item in owner:
+            stop = start + size_of(item)
+            result.append(item_like(elements[start:stop], item))
+            start = stop
+        return result
 
-def _list_of_numbers(owner, elements):  # type: ignore[no-untyped-def]
-    return [elements[k] for k in range(len(owner))]
-
-
-def _list_of_arrays(owner, elements):  # type: ignore[no-untyped-def]
-    result, start = [], 0
-    for item in owner:
-        result.append(elements[start : start + item.size].reshape(item.shape))
-        start += item.size
-    return result
-
-
-def _list_of_lists(owner, elements):  # type: ignore[no-untyped-def]
-    result, start = [], 0
-    for item in owner:
-        result.append([elements[start + k] for k in range(len(item))])
-        start += len(item)
-    return result
+    return nested
 
 
 def tangents_in_list(tangents, owner):  # type: ignore[no-untyped-def]
@@ -178,67 +162,25 @@ def tangents_in_list(tangents, owner):  # type: ignore[no-untyped-def]
     Raises:
         ValueError: the lists differ in length, or their items in shape.
     """
-    return _tangents_function(numba.typeof(owner))(tangents, owner)
+    return _tangents_in_list(numba.typeof(owner))(tangents, owner)
 
 
 @overload(tangents_in_list)
-def _tangents_in_list(tangents, owner):  # type: ignore[no-untyped-def]
-    return _tangents_function(owner)
+def _overload_tangents_in_list(tangents, owner):  # type: ignore[no-untyped-def]
+    return _tangents_in_list(owner)
 
 
-def _tangents_function(type: types.Type) -> Callable[..., Any]:
-    if isinstance(type.dtype, types.Array):
-        return _tangents_of_arrays(as_dtype(type.dtype.dtype))
-    if isinstance(type.dtype, (types.List, types.ListType)):
-        return _tangents_of_lists(as_dtype(type.dtype.dtype))
-    return _tangents_of_numbers(as_dtype(type.dtype))
+def _tangents_in_list(type: types.Type) -> Callable[..., Any]:
+    shape_of, elements_of = _item_functions(type).shape, numba.njit(_elements(type))
 
-
-def _tangents_of_numbers(dtype: np.dtype) -> Callable[..., Any]:
     def elements(tangents, owner):  # type: ignore[no-untyped-def]
-        if len(tangents) != len(owner):
-            raise ValueError(_OTHER_SHAPE)
-        result = np.empty(len(owner), dtype)
-        for k in range(len(owner)):
-            result[k] = tangents[k]
-        return result
-
-    return elements
-
-
-def _tangents_of_arrays(dtype: np.dtype) -> Callable[..., Any]:
-    def elements(tangents, owner):  # type: ignore[no-untyped-def]
-        if len(tangents) != len(owner):
-            raise ValueError(_OTHER_SHAPE)
-        count = 0
-        for k in range(len(owner)):
-            if tangents[k].shape != owner[k].shape:
-                raise ValueError(_OTHER_SHAPE)
-            count += owner[k].size
-        result, count = np.empty(count, dtype), 0
-        for item in tangents:
-            for number in item.flat:
-                result[count] = number
-                count += 1
-        return result
-
-    return elements
-
-
-def _tangents_of_lists(dtype: np.dtype) -> Callable[..., Any]:
-    def elements(tangents, owner):  # type: ignore[no-untyped-def]
-        if len(tangents) != len(owner):
-            raise ValueError(_OTHER_SHAPE)
-        count = 0
-        for k in range(len(owner)):
-            if len(tangents[k]) != len(owner[k]):
-                raise ValueError(_OTHER_SHAPE)
-            count += len(owner[k])
-        result, count = np.empty(count, dtype), 0
-        for item in tangents:
-            for number in item:
-                result[count] = number
-                count += 1
-        return result
+        is_like = len(tangents) == len(owner)
+        for k in range(len(owner) if is_like else 0):
+            is_like = is_like and shape_of(tangents[k]) == shape_of(owner[k])
+        if not is_like:
+            raise ValueError(
+                "jvp: the tangent of a list has another length or other shapes than the list: pass a list of tangents of the items"
+            )
+        return elements_of(tangents, None)
 
     return elements

@@ -16,7 +16,7 @@ from fastgrad._src.derivatives.frontend import array_expressions, containers, me
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.ir.operands import INDEX, Axis, Operand, Root, View, index_constant
 from fastgrad._src.derivatives.ir.statements import Grow, Statement, Store
-from fastgrad._src.derivatives.ir.values import ArrayList, Items, Iterable, NumberList, describe
+from fastgrad._src.derivatives.ir.values import ArrayList, Items, Iterable, NumberList, TupleList, describe, tuple_of
 from fastgrad._src.scalars.terms import MULTIPLY
 
 if TYPE_CHECKING:
@@ -66,16 +66,9 @@ def _note_copy(lowering: Lowering, elements: Root, source: Root, statements: lis
     function.fills.setdefault(elements, set()).update(stores)
 
 
-def _call_for_each_list(
-    lowering: Lowering, values: ArrayList, name: str, arguments: list[Any], numbers: list[Operand]
-) -> list[Operand]:
-    """Calls a method of the lists of starts and sizes, with the last argument of ``numbers`` for each; returns the results."""
-    lists = [values.starts, *values.sizes]
-    last = [[number] for number in numbers] or [[] for _ in lists]
-    return [
-        methods.call(lowering, integers, name, [*arguments, *number], INDEX)
-        for integers, number in zip(lists, last, strict=True)
-    ]
+def _spans(values: ArrayList) -> TupleList:
+    """Returns the list of the starts and the sizes of the items."""
+    return TupleList([values.starts, *values.sizes], types.List(types.UniTuple(INDEX, 1 + len(values.sizes))))
 
 
 def _append_elements(lowering: Lowering, values: ArrayList, array: Any) -> list[Operand]:
@@ -131,7 +124,7 @@ def _item_at(lowering: Lowering, values: ArrayList, position: Operand) -> Any:
     return _item_of(values, _view_of(lowering, values, numbers[0], list(numbers[1:])))
 
 
-def item(lowering: Lowering, values: ArrayList, index: Any, type: types.Type) -> Any:
+def item(lowering: Lowering, values: ArrayList, index: Any) -> Any:
     """Lowers an item of a list of arrays."""
     if isinstance(index, view_rules.Slice):
         raise lowering.builder.refuse("a slice of a list of arrays can't be differentiated; read the items one by one")
@@ -142,13 +135,12 @@ def set_item(lowering: Lowering, values: ArrayList, index: Any, array: Any) -> N
     """Lowers the assignment of an item of a list of arrays."""
     numbers = _append_elements(lowering, values, array)
     with _noting_length_writes(lowering, values, array):
-        for integers, number in zip((values.starts, *values.sizes), numbers, strict=True):
-            containers.set_item(lowering, integers, index, number)
+        methods.call(lowering, _spans(values), "__setitem__", [index, tuple_of(numbers)], types.none)
 
 
 def iterable(lowering: Lowering, values: ArrayList) -> Iterable:
     """Returns what a ``for`` loop over a list of arrays goes through."""
-    count = containers.length_of(lowering, values.starts)
+    count = containers.length_of(lowering, values)
     return Iterable(count, lambda k: _item_at(lowering, values, k), (values.starts,))
 
 
@@ -156,24 +148,18 @@ def _append_or_insert(lowering: Lowering, values: ArrayList, *arguments: Any, na
     *index, item = arguments
     numbers = _append_elements(lowering, values, item)
     with _noting_length_writes(lowering, values, item):
-        _call_for_each_list(lowering, values, name, [lowering.operands.scalar(position) for position in index], numbers)
+        methods.call(lowering, _spans(values), name, [*index, tuple_of(numbers)], types.none)
 
 
 def _call_method(lowering: Lowering, values: ArrayList, *arguments: Any, name: str) -> Any:
-    start, *sizes = _call_for_each_list(lowering, values, name, [*arguments], [])
-    return _item_of(values, _view_of(lowering, values, start, sizes)) if name == "pop" else None
-
-
-def _extend(lowering: Lowering, values: ArrayList, arrays: Any) -> Any:
-    if not isinstance(arrays, Items):
-        return NotImplemented
-    for array in arrays.values:
-        methods.call(lowering, values, "append", [array], types.none)
-    return None
+    span = methods.call(lowering, _spans(values), name, [*arguments], types.none)
+    return _item_of(values, _view_of(lowering, values, span.values[0], span.values[1:])) if name == "pop" else None
 
 
 methods.RULES["list of arrays"] = {
     **dict.fromkeys(["append", "insert"], _append_or_insert),
     **dict.fromkeys(["pop", "reverse", "clear"], _call_method),
-    "extend": _extend,
+    "__getitem__": item,
+    "__setitem__": set_item,
+    "__iter__": iterable,
 }

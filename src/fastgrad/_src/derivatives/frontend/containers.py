@@ -27,7 +27,6 @@ from fastgrad._src.derivatives.ir.values import (
     Iterable,
     Method,
     NumberList,
-    Range,
     Static,
     TupleList,
     describe,
@@ -88,18 +87,6 @@ def first_index(items, value, start, stop):  # type: ignore[no-untyped-def]
     raise ValueError("value not in list")
 
 
-def remove(data, length, value):  # type: ignore[no-untyped-def]
-    """Removes the first item of a list that equals a value."""
-    position = 0
-    while position < length[0] and data[position] != value:
-        position += 1
-    if position == length[0]:
-        raise ValueError("list.remove(x): x not in list")
-    length[0] -= 1
-    for i in range(position, length[0]):
-        data[i] = data[i + 1]
-
-
 def insert(data, length, index, value):  # type: ignore[no-untyped-def]
     """Moves the items of a list, whose length has grown by 1, and sets one."""
     last = length[0] - 1
@@ -116,15 +103,6 @@ def reverse_items(items):  # type: ignore[no-untyped-def]
         item = items[i]
         items[i] = items[n - 1 - i]
         items[n - 1 - i] = item
-
-
-def sort_items(items, is_reversed):  # type: ignore[no-untyped-def]
-    """Sorts the items of a list."""
-    ordered = np.sort(items)
-    if is_reversed:
-        items[:] = ordered[::-1]
-    else:
-        items[:] = ordered
 
 
 def contains(items, value):  # type: ignore[no-untyped-def]
@@ -149,12 +127,6 @@ def repeat(items, count, out):  # type: ignore[no-untyped-def]
     for i in range(count):
         for j in range(n):
             out[i * n + j] = items[j]
-
-
-def range_items(start, step, out):  # type: ignore[no-untyped-def]
-    """Writes the numbers of a range."""
-    for i in range(out.shape[0]):
-        out[i] = start + i * step
 
 
 def list_of_size(lowering: Lowering, type: types.Type, size: Operand) -> NumberList:
@@ -197,14 +169,6 @@ def list_of_array(lowering: Lowering, type: types.Type, array: View) -> NumberLi
     return result
 
 
-def list_of_range(lowering: Lowering, type: types.Type, values: Range) -> NumberList:
-    """Returns a new list of the numbers of a range."""
-    count = lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(values).count, is_natural=True)
-    result = list_of_size(lowering, type, count)
-    lowering.calls.inline(range_items, [values.start, values.step, items_of(lowering, result)])
-    return result
-
-
 def parameter_list(
     lowering: Lowering, name: str, type: types.Type, field: str, dtype: types.Type, position: int
 ) -> NumberList:
@@ -218,8 +182,9 @@ def parameter_list(
     return NumberList(items, items.axes[0].size, type)
 
 
-def length_of(lowering: Lowering, values: NumberList) -> Operand:
-    """Returns the length of a list, as it is now."""
+def length_of(lowering: Lowering, container: Any) -> Operand:
+    """Returns the length of a list, a dictionary or a set, as it is now."""
+    values: NumberList = container.list_of_same_length
     if not isinstance(values.length, View):
         return values.length
     length: Scalar = lowering.builder.load(values.length.root, [index_constant(0)], "length")
@@ -249,11 +214,11 @@ def position_of(lowering: Lowering, values: NumberList, index: Any) -> Operand:
     return builder.index(position, lowering.operands.scalar(index), length, cost=DIVISION_COST, is_natural=True)
 
 
-def item(lowering: Lowering, values: NumberList, index: Any, type: types.Type) -> Any:
+def item(lowering: Lowering, values: NumberList, index: Any, *, result_type: types.Type) -> Any:
     """Lowers an item or a slice of a list."""
     if isinstance(index, view_rules.Slice):
         part = view_rules.subview(lowering.builder, items_of(lowering, values), [index])
-        return list_of_array(lowering, type, part)
+        return list_of_array(lowering, result_type, part)
     return view_rules.load_element(lowering.builder, values.data, [position_of(lowering, values, index)])
 
 
@@ -294,11 +259,7 @@ def length_to_change(lowering: Lowering, values: NumberList) -> View:
 
 
 def extend(lowering: Lowering, values: NumberList, more: Any) -> None:
-    """Lowers ``values += more``."""
-    if isinstance(more, Items):
-        for value in more.values:
-            methods.call(lowering, values, "append", [value], types.none)
-        return
+    """Lowers ``values += more`` for a list or an array."""
     (array,) = as_arrays(lowering, [more])
     if not array.is_array or len(array.axes) != 1:
         raise lowering.builder.refuse(f"a list that is extended by {describe(more)} can't be differentiated")
@@ -306,11 +267,6 @@ def extend(lowering: Lowering, values: NumberList, more: Any) -> None:
     start = _element_count(lowering.builder, values.type, start)
     target = _items_from(values.data.root, values.type, start, array.axes[0].size)
     lowering.array_functions.assign(lowering, target, array)
-
-
-def sort(lowering: Lowering, values: NumberList, is_reversed: Operand) -> None:
-    """Lowers ``sort`` of a list of numbers without a key."""
-    lowering.calls.inline(sort_items, [items_of(lowering, values), is_reversed])
 
 
 def _add(lowering: Lowering, values: NumberList, *arguments: Any, name: str) -> None:
@@ -334,7 +290,8 @@ def _find(lowering: Lowering, values: NumberList, item: Any, *ends: Any, name: s
     if isinstance(values.type, types.ListType):
         value = lowering.operands.cast(value, values.type.dtype)
     if name == "remove":
-        return lowering.calls.inline(remove, [values.data, length_to_change(lowering, values), value])
+        _pop(lowering, values, _find(lowering, values, item, name="index"))
+        return None
     if name == "count":
         return lowering.calls.inline(count, [items_of(lowering, values), value])
     bounds = [lowering.operands.scalar(bound) for bound in ends]
@@ -345,6 +302,9 @@ def _find(lowering: Lowering, values: NumberList, item: Any, *ends: Any, name: s
 methods.RULES["list"] = {
     **dict.fromkeys(["append", "insert"], _add),
     **dict.fromkeys(["count", "index", "remove"], _find),
+    "__getitem__": item,
+    "__setitem__": set_item,
+    "__iter__": iterable,
     "pop": _pop,
     "reverse": lambda lowering, values: lowering.calls.inline(reverse_items, [items_of(lowering, values)]),
     "clear": lambda lowering, values: lowering.builder.store(
@@ -367,7 +327,7 @@ def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Ty
     if function is operator.add and isinstance(type, types.List):
         result = new_list(lowering, type, [])
         for part in operands:
-            extend(lowering, result, part)
+            methods.call(lowering, result, "extend", [part], types.none)
         return result
     if function is operator.mul and isinstance(type, types.List):
         values, count = (first, second) if isinstance(first, NumberList) else (second, first)

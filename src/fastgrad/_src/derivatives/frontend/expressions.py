@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import containers, lists, mappings, random_generators
+from fastgrad._src.derivatives.frontend import containers, lists, mappings, methods, random_generators
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.frontend.operands import Part
@@ -80,7 +80,8 @@ class Expressions(Part):
             raise self._builder.refuse(f"a dictionary of type {map_type} can't be differentiated")
         result = mappings.new_mapping(self._lowering, map_type, [])
         for key, item in value.items:
-            mappings.set_item(self._lowering, result, self._operands.value(key), self._operands.value(item))
+            items = [self._operands.value(key), self._operands.value(item)]
+            methods.call(self._lowering, result, "__setitem__", items, types.none)
         return result
 
     def build_set(self, name: str, value: ir.Expr) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from numba import types
 
-from fastgrad._src.derivatives.frontend import containers, lists, mappings
+from fastgrad._src.derivatives.frontend import containers, mappings, methods
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.operands import Part, by_class
 from fastgrad._src.derivatives.ir.operands import (
@@ -74,6 +74,9 @@ class Iteration(Part):
             return self._operands.element_or_view(view_rules.subview(self._builder, value, [k]))
 
         return Iterable(value.axes[0].size, item) if value.axes else NotImplemented
+
+    def _iterable_of_container(self, value: Mapping | List) -> Any:
+        return methods.call(self._lowering, value, "__iter__", [], types.none)
 
     def _iterable_of_records(self, value: Fields) -> Any:
         size = value.length
@@ -151,8 +154,7 @@ _ITERABLES: dict[type, Callable[[Iteration, Any], Any]] = {
     View: Iteration._iterable_of_array,
     Fields: Iteration._iterable_of_records,
     Items: Iteration._iterable_of_tuple,
-    Mapping: lambda loops, mapping: mappings.iterable(loops._lowering, mapping),
+    **dict.fromkeys([Mapping, List], Iteration._iterable_of_container),
     MappingView: lambda loops, view: mappings.iterable(loops._lowering, view.mapping, view.parts),
-    List: lambda loops, values: lists.iterable(loops._lowering, values),
 }
 """What a loop goes through, by the class of the value."""

@@ -1,7 +1,7 @@
 """Dictionaries of numbers and sets: lists of keys in the order of insertion, and a list of values.
 
-A key is a number, a string, or a tuple of them. It becomes one or more numbers, each in a separate list. `Texts.number_of` gives the number of a
-string. A look-up compares the keys one by one, because code of hashes could not be differentiated. Loops over sets are refused: their order
+A key is a number, a string, or a tuple of them. `Texts.number_of` gives the number of a string; keys that are tuples are a list of tuples. Methods are
+Python functions of the lists, which are inlined. A look-up compares the keys one by one, because code of hashes could not be differentiated. Loops over sets are refused: their order
 follows from hashes.
 """
 
@@ -10,15 +10,13 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from numba import types
 
-from fastgrad._src.derivatives.frontend import containers, methods
-from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.ir.operands import INDEX, Operand, Scalar, View, index_constant
+from fastgrad._src.derivatives.frontend import containers, lists, methods
+from fastgrad._src.derivatives.ir.operands import INDEX, Scalar, View, index_constant
 from fastgrad._src.derivatives.ir.values import (
     Items,
     Iterable,
@@ -40,42 +38,98 @@ TYPES = (types.DictType, types.Set)
 
 
 @functools.cache
-def search(tells_zeros: tuple[bool, ...], is_checked: bool) -> FunctionType:
-    """Returns the function of the lists of keys and a key, of some numbers each, that returns the key's position.
+def search(tells_zeros: tuple[bool, ...]) -> FunctionType:
+    """Returns the function of the lists of keys and a key, of some numbers each, that returns the key's position, or -1.
 
-    If there is none, it returns -1, or raises KeyError if ``is_checked``. ``tells_zeros`` says of each number whether 0.0 and -0.0 differ.
+    ``tells_zeros`` says of each number whether 0.0 and -0.0 differ.
     """
     keys, key = [[f"{name}{number}" for number in range(len(tells_zeros))] for name in ("keys", "key")]
-    conditions = [f"{part}[i] == {number}" for part, number in zip(keys, key, strict=True)]
-    conditions += [
-        f"({number} != 0.0 or math.copysign(1.0, {part}[i]) == math.copysign(1.0, {number}))"
+    conditions = [
+        f"{part}[i] == {number}"
+        + f" and ({number} != 0.0 or math.copysign(1.0, {part}[i]) == math.copysign(1.0, {number}))" * tells
         for part, number, tells in zip(keys, key, tells_zeros, strict=True)
-        if tells
     ]
     lines = [
         f"def position_of({', '.join([*keys, *key])}):",
         f"    for i in range({keys[0]}.shape[0]):",
         f"        if {' and '.join(conditions)}:",
         "            return i",
-        "    raise KeyError" if is_checked else "    return -1",
+        "    return -1",
     ]
-    text = f"<search of {tells_zeros} {is_checked}>"
+    text = f"<search of {tells_zeros}>"
     return function_from_source("position_of", "\n".join([*lines, ""]), text, {"math": math})
 
 
-def added_item_count(position):  # type: ignore[no-untyped-def]
-    """Returns 1 for a key that has no position yet, else 0."""
-    return 1 if position < 0 else 0
+def get_item(keys, values, position, key):  # type: ignore[no-untyped-def]
+    """Returns the value of a key."""
+    if position < 0:
+        raise KeyError
+    return values[position]
 
 
-def place_of(position, length):  # type: ignore[no-untyped-def]
-    """Returns where an item is stored: at its position, or at the end."""
-    return length if position < 0 else position
-
-
-def value_or_default(values, position, default):  # type: ignore[no-untyped-def]
-    """Returns the value at a position, or without one the default."""
+def get_or_default(keys, values, position, key, default):  # type: ignore[no-untyped-def]
+    """Returns the value of a key, or without one the default."""
     return default if position < 0 else values[position]
+
+
+def set_item_at(keys, values, position, key, value):  # type: ignore[no-untyped-def]
+    """Sets the value of a key."""
+    if position < 0:
+        keys.append(key)
+        values.append(value)
+    else:
+        values[position] = value
+
+
+def set_default(keys, values, position, key, default):  # type: ignore[no-untyped-def]
+    """Returns the value of a key; without one sets the default."""
+    if position < 0:
+        keys.append(key)
+        values.append(default)
+        return default
+    return values[position]
+
+
+def pop(keys, values, position, key):  # type: ignore[no-untyped-def]
+    """Removes a key and returns its value."""
+    if position < 0:
+        raise KeyError
+    keys.pop(position)
+    return values.pop(position)
+
+
+def pop_or_default(keys, values, position, key, default):  # type: ignore[no-untyped-def]
+    """Removes a key and returns its value, or without one the default."""
+    if position < 0:
+        return default
+    keys.pop(position)
+    return values.pop(position)
+
+
+def add_key(keys, values, position, key):  # type: ignore[no-untyped-def]
+    """Adds a key to a set, which keeps an equal one: 0.0 if -0.0 is added."""
+    if position < 0:
+        keys.append(key)
+
+
+def remove_key(keys, values, position, key):  # type: ignore[no-untyped-def]
+    """Removes a key of a set."""
+    if position < 0:
+        raise KeyError
+    keys.pop(position)
+
+
+def discard_key(keys, values, position, key):  # type: ignore[no-untyped-def]
+    """Removes a key of a set that may have it."""
+    if position >= 0:
+        keys.pop(position)
+
+
+def add_keys(keys, more):  # type: ignore[no-untyped-def]
+    """Adds keys to those of a set."""
+    for key in more:
+        if key not in keys:
+            keys.append(key)
 
 
 def set_items(mapping, items):  # type: ignore[no-untyped-def]
@@ -84,80 +138,16 @@ def set_items(mapping, items):  # type: ignore[no-untyped-def]
         mapping[key] = value
 
 
-def update_items(mapping, more):  # type: ignore[no-untyped-def]
-    """Sets the values of all keys of another dictionary."""
-    for key, value in more.items():
-        mapping[key] = value
-
-
-def equals(mapping, other):  # type: ignore[no-untyped-def]
-    """Returns whether two dictionaries have the same items."""
-    if len(mapping) != len(other):
-        return False
-    for key, value in mapping.items():  # noqa: SIM110  # Numba compiles no generators
-        if key not in other or other[key] != value:
-            return False
-    return True
-
-
-def differs(mapping, other):  # type: ignore[no-untyped-def]
-    """Returns whether two dictionaries have different items."""
-    return not mapping == other  # noqa: SIM201  # that is the function
-
-
-def check_not_empty(length):  # type: ignore[no-untyped-def]
-    """Raises as Numba does if a dictionary is empty."""
-    if length == 0:
-        raise KeyError
-
-
-def add_keys(data, length, before, more):  # type: ignore[no-untyped-def]
-    """Adds keys to a set of ``before`` keys, whose list is long enough."""
-    n = before
-    for key in more:
-        is_new = True
-        for i in range(n):
-            if data[i] == key:
-                is_new = False
-        if is_new:
-            data[n] = key
-            n += 1
-    length[0] = n
-
-
-def drop(data, length, position):  # type: ignore[no-untyped-def]
-    """Removes the item at a position of a list, if that is not negative."""
-    if position >= 0:
-        length[0] -= 1
-        for i in range(position, length[0]):
-            data[i] = data[i + 1]
-
-
-def select(data, length, keys, others, is_common):  # type: ignore[no-untyped-def]
-    """Writes the keys that are among ``others``, or that are not, to a set whose list is long enough."""
-    n = 0
-    for key in keys:
-        is_found = False
-        for other in others:
-            if other == key:
-                is_found = True
-        if is_found == is_common:
-            data[n] = key
-            n += 1
-    length[0] = n
-
-
 def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> Mapping:
     """Returns a new dictionary without items, or a new set of the elements of ``arguments[0]``."""
     is_set = isinstance(type, types.Set)
-    key_types = _parts_of_key(lowering, type, types.unliteral(type.dtype if is_set else type.key_type))
     if not is_set and not isinstance(type.value_type, containers.NUMBERS):
         raise lowering.builder.refuse(
             f"a dictionary with values of type {type.value_type} can't be differentiated: use numbers, such as positions in an array"
         )
-    keys = tuple(containers.new_list(lowering, types.List(dtype), []) for dtype in key_types)
-    values = None if is_set else containers.new_list(lowering, types.List(type.value_type), [])
-    result = Mapping(keys, values, type)
+    kinds = [_number_types(lowering, type, _key_type(type)), *([] if is_set else [type.value_type])]
+    keys, *values = [lists.new_list(lowering, types.List(kind), []) for kind in kinds]
+    result = Mapping(keys, values[0] if values else Static(None), type)
     if is_set and arguments:
         _add_elements(lowering, result, arguments[0])
     return result
@@ -174,256 +164,152 @@ def parameter(lowering: Lowering, name: str, type: types.DictType, position: int
         containers.parameter_list(lowering, name, types.List(kind), field, kind, position)
         for field, kind in kinds.items()
     ]
-    return Mapping((keys,), values, type)
+    return Mapping(keys, values, type)
 
 
 def _has_plain_keys(mapping: Mapping) -> bool:
     """True if each key of a set is one number."""
-    return len(mapping.keys) == 1 and not isinstance(_key_type(mapping), types.UnicodeType)
+    return isinstance(_key_type(mapping.type), containers.NUMBERS)
 
 
-def _lists_of(mapping: Mapping) -> list[NumberList]:
-    """Returns the lists that a dictionary or a set is made of."""
-    return [*mapping.keys, *([] if mapping.values is None else [mapping.values])]
+def _key_type(type: types.Type) -> types.Type:
+    return types.unliteral(type.dtype if isinstance(type, types.Set) else type.key_type)
 
 
-def _key_type(mapping: Mapping) -> types.Type:
-    return types.unliteral(mapping.type.dtype if mapping.values is None else mapping.type.key_type)
-
-
-def _parts_of_key(lowering: Lowering, mapping_type: types.Type, type: types.Type) -> list[types.Type]:
-    """Returns the types of the numbers that a key of a type is made of."""
+def _number_types(lowering: Lowering, mapping_type: types.Type, type: types.Type) -> types.Type:
+    """Returns the type of keys of a type in which texts are numbers."""
     if isinstance(type, (types.Float, types.Integer, types.Boolean)):
-        return [type]
+        return type
     if isinstance(type, types.UnicodeType):
-        return [INDEX]
+        return INDEX
     if isinstance(type, types.BaseTuple) and len(type):
-        return [part for item in type for part in _parts_of_key(lowering, mapping_type, item)]
+        return types.Tuple([_number_types(lowering, mapping_type, item) for item in type])
     raise lowering.builder.refuse(
         f"a {'set' if isinstance(mapping_type, types.Set) else 'dictionary'} with keys of type {type} can't be differentiated: use numbers, texts or tuples of them as keys"
     )
 
 
-def _numbers_of_key(lowering: Lowering, key: Any, type: types.Type) -> list[Operand]:
-    """Returns the integers that a key is made of."""
+def _numbers_of_key(lowering: Lowering, key: Any, type: types.Type) -> Any:
+    """Returns a key with numbers for texts."""
     if isinstance(type, types.UnicodeType):
-        return [lowering.texts.number_of(key)]
-    if isinstance(type, types.BaseTuple):
-        if not isinstance(key, Items) or len(key.values) != len(type):
-            raise lowering.builder.refuse(f"a key that is {describe(key)} can't be differentiated")
-        pairs = zip(key.values, type, strict=True)
-        return [number for item, item_type in pairs for number in _numbers_of_key(lowering, item, item_type)]
-    return [lowering.operands.cast(lowering.operands.scalar(key), type)]
+        return lowering.texts.number_of(key)
+    if not isinstance(type, types.BaseTuple):
+        return lowering.operands.cast(lowering.operands.scalar(key), type)
+    if not isinstance(key, Items) or len(key.values) != len(type):
+        raise lowering.builder.refuse(f"a key that is {describe(key)} can't be differentiated")
+    return tuple_of([_numbers_of_key(lowering, *pair) for pair in zip(key.values, type, strict=True)])
 
 
-def _key_of_numbers(numbers: Iterator[Operand], type: types.Type) -> Any:
-    """Returns the key that is made of integers."""
+def _key_of_numbers(numbers: Any, type: types.Type) -> Any:
+    """Returns the key of what `_numbers_of_key` made of it."""
     if isinstance(type, types.UnicodeType):
-        return NumberedText(next(numbers))
+        return NumberedText(numbers)
     if isinstance(type, types.BaseTuple):
-        return Items([_key_of_numbers(numbers, item) for item in type], type)
-    return next(numbers)
+        return Items([_key_of_numbers(*pair) for pair in zip(numbers.values, type, strict=True)], type)
+    return numbers
 
 
-def _position(lowering: Lowering, mapping: Mapping, key: list[Operand], is_checked: bool = False) -> Scalar:
-    keys = [containers.items_of(lowering, part) for part in mapping.keys]
+def _position(lowering: Lowering, mapping: Mapping, key: Any) -> Scalar:
+    """Returns the position of a key, whose texts are numbers, or -1."""
+    keys = [containers.items_of(lowering, part) for part in lists.number_lists(mapping.keys)]
     # Numba compares keys of dictionaries by their bits, and those of sets by ==.
-    tells_zeros = tuple([mapping.values is not None and isinstance(number.type, types.Float) for number in key])
-    position: Scalar = lowering.calls.inline(search(tells_zeros, is_checked), [*keys, *key])
+    tells_zeros = [mapping.kind == "dictionary" and isinstance(number.type, types.Float) for number in key.leaves]
+    position: Scalar = lowering.calls.inline(search(tuple(tells_zeros)), [*keys, *key.leaves])
     return position
 
 
-def _position_of(lowering: Lowering, mapping: Mapping, key: Any, is_checked: bool = False) -> Scalar:
-    return _position(lowering, mapping, _numbers_of_key(lowering, key, _key_type(mapping)), is_checked)
-
-
-def item(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
-    """Lowers the value of a key."""
-    assert mapping.values is not None
-    position = _position_of(lowering, mapping, key, is_checked=True)
-    return view_rules.load_element(lowering.builder, mapping.values.data, [position])
-
-
-def set_item(lowering: Lowering, mapping: Mapping, key: Any, value: Any = None) -> None:
-    """Lowers the assignment of the value of a key, or adds a key to a set."""
-    _set_item(lowering, mapping, _numbers_of_key(lowering, key, _key_type(mapping)), value)
-
-
-def _set_item(lowering: Lowering, mapping: Mapping, numbers: list[Operand], value: Any = None) -> None:
-    _set_item_at(lowering, mapping, _position(lowering, mapping, numbers), numbers, value)
-
-
-def _set_item_at(
-    lowering: Lowering, mapping: Mapping, position: Scalar, numbers: list[Operand], value: Any = None
-) -> None:
-    """Sets the value of a key at its position, which is negative for a new key."""
-    count = lowering.calls.inline(added_item_count, [position])
-    befores = [containers.resize(lowering, part, count) for part in mapping.keys]
-    place = lowering.calls.inline(place_of, [position, befores[0]])
-    for part, number in zip(mapping.keys, numbers, strict=True):
-        if mapping.values is None:  # a set keeps a key that is equal: 0.0 if -0.0 is added
-            number = lowering.calls.inline(value_or_default, [part.data, position, number])
-        view_rules.store_element(lowering.builder, part.data, [place], number)
-    if mapping.values is not None:
-        number = lowering.operands.cast(lowering.operands.number(value), mapping.values.type.dtype)
-        containers.resize(lowering, mapping.values, count)
-        view_rules.store_element(lowering.builder, mapping.values.data, [place], number)
-
-
-def remove(lowering: Lowering, mapping: Mapping, key: Any) -> Any:
-    """Lowers the removal of a key; returns its value, of a set None."""
-    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
-    position = _position(lowering, mapping, numbers, is_checked=True)
-    *_, last = [methods.call(lowering, part, "pop", [position], types.none) for part in _lists_of(mapping)]
-    return last if mapping.values is not None else Static(None)
+def _call(lowering: Lowering, function: Any, mapping: Mapping, key: Any, *values: Any) -> Any:
+    """Lowers a call of a function of the lists, the position of a key, the key, and values for it."""
+    key = _numbers_of_key(lowering, key, _key_type(mapping.type))
+    numbers = [lowering.operands.cast(lowering.operands.number(value), mapping.type.value_type) for value in values]
+    position = _position(lowering, mapping, key)
+    return lowering.calls.inline(function, [mapping.keys, mapping.values, position, key, *numbers])
 
 
 def _add_elements(lowering: Lowering, mapping: Mapping, more: Any) -> None:
     """Adds the elements of an array, a list, a set or a tuple to a set."""
     if isinstance(more, Items):
         for key in more.values:
-            set_item(lowering, mapping, key)
+            _call(lowering, add_key, mapping, key)
         return
     if not _has_plain_keys(mapping):
         raise lowering.builder.refuse(f"a set of {describe(more)} of this kind can't be differentiated")
-    array: Any = more
-    if isinstance(more, (Mapping, NumberList)):
-        array = containers.items_of(lowering, more.keys[0] if isinstance(more, Mapping) else more)
-    if not isinstance(array, View) or len(array.axes) != 1:
+    keys: Any = more.keys if isinstance(more, Mapping) else more
+    if not isinstance(keys, NumberList) and (not isinstance(keys, View) or len(keys.axes) != 1):
         raise lowering.builder.refuse(f"a set of {describe(more)} can't be differentiated")
-    added = mapping.keys[0]
-    before = containers.resize(lowering, added, array.axes[0].size)
-    lowering.calls.inline(add_keys, [added.data, added.length, before, array])
+    lowering.calls.inline(add_keys, [mapping.keys, keys])
 
 
 def sorted_keys(lowering: Lowering, keys: Any, *, result_type: types.Type) -> Any:
     """Lowers ``sorted(set)``; the result is the same whatever the order of a set is."""
-    if not (isinstance(keys, Mapping) and keys.values is None and _has_plain_keys(keys)):
+    if not (isinstance(keys, Mapping) and keys.kind == "set" and _has_plain_keys(keys)):
         return NotImplemented
-    result = containers.list_of_array(lowering, result_type, containers.items_of(lowering, keys.keys[0]))
+    assert isinstance(keys.keys, NumberList)
+    result = containers.list_of_array(lowering, result_type, containers.items_of(lowering, keys.keys))
     methods.call(lowering, result, "sort", [], types.none)
-    return result
-
-
-def _combine(lowering: Lowering, mapping: Mapping, other: Any, *, name: str) -> Mapping:
-    """Returns the intersection, difference or union of two sets of integers."""
-    result = new_mapping(lowering, mapping.type, [])
-    if name == "union":
-        _add_elements(lowering, result, mapping)
-        _add_elements(lowering, result, other)
-        return result
-    if not _has_plain_keys(mapping) or not isinstance(other, Mapping):
-        raise lowering.builder.refuse(f"the {name} of sets of this kind can't be differentiated")
-    keys, others = (containers.items_of(lowering, part.keys[0]) for part in (mapping, other))
-    containers.resize(lowering, result.keys[0], keys.axes[0].size)
-    is_common = lowering.builder.constant(name == "intersection")
-    lowering.calls.inline(select, [result.keys[0].data, result.keys[0].length, keys, others, is_common])
     return result
 
 
 def iterable(lowering: Lowering, mapping: Mapping, parts: str = "keys") -> Iterable:
     """Returns the iteration over the "keys", "values" or "items" of a dictionary."""
-    values = mapping.values
-    if values is None:
+    if mapping.kind == "set":
         raise lowering.builder.refuse(
             "a loop over a set can't be differentiated: its order follows from hashes. Go through sorted(the set), or through an array"
         )
+    keys, values = [methods.call(lowering, part, "__iter__", [], types.none) for part in (mapping.keys, mapping.values)]
 
-    def item_of(k: Scalar) -> Any:
-        items = []
-        if parts != "values":
-            numbers: list[Any] = [view_rules.load_element(lowering.builder, part.data, [k]) for part in mapping.keys]
-            items.append(_key_of_numbers(iter(numbers), _key_type(mapping)))
-        if parts != "keys":
-            items.append(view_rules.load_element(lowering.builder, values.data, [k]))
-        return items[0] if len(items) == 1 else tuple_of(items)
+    def key_of(k: Scalar) -> Any:
+        return _key_of_numbers(keys.item(k), _key_type(mapping.type))
 
-    return Iterable(containers.length_of(lowering, mapping.keys[0]), item_of, (mapping.keys[0],))
+    items = {"keys": key_of, "values": values.item, "items": lambda k: tuple_of([key_of(k), values.item(k)])}
+    return Iterable(keys.count, items[parts], keys.lists)
 
 
-_COMBINATIONS = {operator.or_: "union", operator.and_: "intersection", operator.sub: "difference"}
-
-
-def apply(lowering: Lowering, function: Any, mapping: Mapping, other: Any, type: types.Type) -> Any:
-    """Lowers ``key in mapping``, or an operator of two sets."""
-    if function is operator.contains:
-        return lowering.operators.apply(operator.ge, [_position_of(lowering, mapping, other), index_constant(0)], type)
-    if function in (operator.eq, operator.ne) and isinstance(other, Mapping) and mapping.values is not None:
-        return lowering.calls.inline(equals if function is operator.eq else differs, [mapping, other])
-    if function not in _COMBINATIONS or mapping.values is not None:
+def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Type) -> Any:
+    """Lowers ``key in mapping``; refuses other operators."""
+    mapping, key = operands
+    if function is not operator.contains or not isinstance(mapping, Mapping):
         name = getattr(function, "__name__", function)
-        raise lowering.builder.refuse(f"{name} of a {mapping.kind} can't be differentiated")
-    return _combine(lowering, mapping, other, name=_COMBINATIONS[function])
+        kind = next(operand.kind for operand in operands if isinstance(operand, Mapping))
+        raise lowering.builder.refuse(
+            f"{name} of a {kind} can't be differentiated: compare, add or remove the keys one by one in a loop"
+        )
+    key = _numbers_of_key(lowering, key, _key_type(mapping.type))
+    return lowering.operators.apply(operator.ge, [_position(lowering, mapping, key), index_constant(0)], type)
 
 
-def update(lowering: Lowering, function: Any, mapping: Mapping, other: Any) -> Mapping:
-    """Lowers ``mapping |= other`` of two sets, which changes the first one."""
-    if function is not operator.or_ or mapping.values is not None:
-        name = getattr(function, "__name__", function)
-        raise lowering.builder.refuse(f"{name} of a {mapping.kind} in place can't be differentiated")
-    _add_elements(lowering, mapping, other)
-    return mapping
-
-
-def _value_or_default(lowering: Lowering, mapping: Mapping, name: str, key: Any, default: Any) -> Any:
-    """Lowers `get`, `pop` or `setdefault` of a dictionary with a default value."""
-    assert mapping.values is not None
-    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
-    position = _position(lowering, mapping, numbers)
-    default = lowering.operands.cast(lowering.operands.number(default), mapping.values.type.dtype)
-    value = lowering.calls.inline(value_or_default, [mapping.values.data, position, default])
-    if name == "setdefault":
-        _set_item_at(lowering, mapping, position, numbers, value)
-    elif name == "pop":
-        for part in (*mapping.keys, mapping.values):
-            length = containers.length_to_change(lowering, part)
-            lowering.calls.inline(drop, [part.data, length, position])
-    return value
-
-
-def _get(lowering: Lowering, mapping: Mapping, key: Any, *default: Any, name: str) -> Any:
+def _get(lowering: Lowering, mapping: Mapping, key: Any, *default: Any) -> Any:
     if default:
-        return _value_or_default(lowering, mapping, name, key, *default)
-    if name == "pop":
-        return remove(lowering, mapping, key)
-    if name != "get":
-        return NotImplemented
-    assert mapping.values is not None
-    position = _position_of(lowering, mapping, key)
-    is_set_value = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
-    zero = lowering.operands.cast(index_constant(0), mapping.values.type.dtype)
-    return OptionalValue(is_set_value, lowering.calls.inline(value_or_default, [mapping.values.data, position, zero]))
-
-
-def _pop_item(lowering: Lowering, mapping: Mapping) -> Items:
-    """Takes the newest item of a dictionary."""
-    lowering.calls.inline(check_not_empty, [containers.length_of(lowering, mapping.keys[0])])
-    *numbers, value = [methods.call(lowering, part, "pop", [], types.none) for part in _lists_of(mapping)]
-    return tuple_of([_key_of_numbers(iter(numbers), _key_type(mapping)), value])
+        return _call(lowering, get_or_default, mapping, key, *default)
+    key = _numbers_of_key(lowering, key, _key_type(mapping.type))
+    position = _position(lowering, mapping, key)
+    is_set = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)
+    zero = lowering.operands.cast(index_constant(0), mapping.type.value_type)
+    value = lowering.calls.inline(get_or_default, [mapping.keys, mapping.values, position, key, zero])
+    return OptionalValue(is_set, value)
 
 
 def _update(lowering: Lowering, mapping: Mapping, more: Any) -> Any:
-    return lowering.calls.inline(update_items, [mapping, more]) if isinstance(more, Mapping) else NotImplemented
+    if not isinstance(more, Mapping):
+        return NotImplemented
+    items = MappingView(more, "items", types.DictItemsIterableType(more.type))
+    return lowering.calls.inline(set_items, [mapping, items])
 
 
-def _discard(lowering: Lowering, mapping: Mapping, key: Any) -> None:
-    numbers = _numbers_of_key(lowering, key, _key_type(mapping))
-    position = _position(lowering, mapping, numbers)
-    for keys in mapping.keys:
-        lowering.calls.inline(drop, [keys.data, containers.length_to_change(lowering, keys), position])
+def _call_for_each_list(lowering: Lowering, mapping: Mapping, *, name: str) -> Mapping | None:
+    parts: list[Any] = [part for part in (mapping.keys, mapping.values) if part.is_list]
+    keys, *values = [methods.call(lowering, part, name, [], part.type) for part in parts]
+    return Mapping(keys, values[0] if values else Static(None), mapping.type) if name == "copy" else None
 
 
-def _clear(lowering: Lowering, mapping: Mapping) -> None:
-    for part in _lists_of(mapping):
-        methods.call(lowering, part, "clear", [], types.none)
+def _rule(function: Any, function_of_default: Any = None) -> Any:
+    """Returns the rule of a method with a key, and one with a value for it; None if there is no such method."""
 
+    def rule(lowering: Lowering, mapping: Mapping, key: Any, *value: Any) -> Any:
+        chosen = function_of_default if value else function
+        return NotImplemented if chosen is None else _call(lowering, chosen, mapping, key, *value)
 
-def _copy(lowering: Lowering, mapping: Mapping) -> Mapping:
-    def copy_of(part: NumberList) -> Any:
-        return methods.call(lowering, part, "copy", [], part.type)
-
-    values = None if mapping.values is None else copy_of(mapping.values)
-    return Mapping(tuple(map(copy_of, mapping.keys)), values, mapping.type)
+    return rule
 
 
 methods.RULES["dictionary"] = {
@@ -431,19 +317,20 @@ methods.RULES["dictionary"] = {
         ["keys", "values", "items"],
         lambda lowering, mapping, *, name, result_type: MappingView(mapping, name, result_type),
     ),
-    **dict.fromkeys(["get", "pop", "setdefault"], _get),
-    "__setitem__": set_item,
-    "popitem": _pop_item,
+    "__getitem__": _rule(get_item),
+    "__setitem__": _rule(None, set_item_at),
+    "__iter__": iterable,
+    "get": _get,
+    "pop": _rule(pop, pop_or_default),
+    "setdefault": _rule(None, set_default),
     "update": _update,
-    "clear": _clear,
-    "copy": _copy,
+    **dict.fromkeys(["clear", "copy"], _call_for_each_list),
 }
 methods.RULES["set"] = {
-    **dict.fromkeys(_COMBINATIONS.values(), _combine),
-    "add": set_item,
-    "remove": remove,
-    "discard": _discard,
+    "__iter__": iterable,
+    "add": _rule(add_key),
+    "remove": _rule(remove_key),
+    "discard": _rule(discard_key),
     "update": _add_elements,
-    "clear": _clear,
-    "copy": _copy,
+    **dict.fromkeys(["clear", "copy"], _call_for_each_list),
 }

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
 
 RULES: dict[str, dict[str, Callable[..., Any]]] = {}
-"""The rules by the ``kind`` of the container and the name of the method: functions of the lowering, the container and the arguments, see `apply_rule`."""
+"""The rules by the ``kind`` of the container and the name of the method: functions of the lowering, the container and the arguments, see `apply_rule`.
+Reads, assignments and loops are the methods ``__getitem__``, ``__setitem__`` and ``__iter__``.
+"""
 _REMEDIES = {
     "list of arrays": "; append the arrays one by one",
     "list of tuples": "; append the tuples one by one",

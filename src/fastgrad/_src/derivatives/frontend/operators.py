@@ -136,8 +136,6 @@ class Operators(Part):
         if left.is_list and value.immutable_fn is operator.add:
             methods.call(self._lowering, left, "extend", [right], types.none)
             return left
-        if isinstance(left, Mapping):
-            return mappings.update(self._lowering, value.immutable_fn, left, right)
         if left.is_array:
             return self._lowering.array_functions.update(self._lowering, value.immutable_fn, left, right)
         return self.apply(value.immutable_fn, [left, right], self._lowering.frame.type_of(name), name)
@@ -162,8 +160,8 @@ class Operators(Part):
         if compared is not None:
             return compared
         self._check_single_operand(function, operands, type)
-        if isinstance(operands[0], Mapping):
-            return mappings.apply(self._lowering, function, operands[0], operands[1], type)
+        if any(isinstance(operand, Mapping) for operand in operands):
+            return mappings.apply(self._lowering, function, operands, type)
         if any(operand.is_list for operand in operands):
             return containers.apply(self._lowering, function, operands, type)
         if function is operator.contains and operands[0].is_array:

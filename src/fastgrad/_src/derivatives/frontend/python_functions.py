@@ -122,8 +122,8 @@ def _length_of_text(lowering: Lowering, value: Static) -> Operand | None:
 
 
 _LENGTHS: dict[type, Callable[[Any, Any], Operand | None]] = {
-    **dict.fromkeys([Mapping, values.List], lists.length_of),
-    MappingView: lambda lowering, view: lists.length_of(lowering, view.mapping),
+    **dict.fromkeys([Mapping, values.List], containers.length_of),
+    MappingView: lambda lowering, view: containers.length_of(lowering, view.mapping),
     Items: lambda lowering, items: index_constant(len(items.values)),
     View: lambda lowering, array: array.axes[0].size if array.axes else None,
     Fields: lambda lowering, fields: fields.length,
@@ -135,7 +135,9 @@ _LENGTHS: dict[type, Callable[[Any, Any], Operand | None]] = {
 
 def _truth_value(lowering: Lowering, value: Any, *, result_type: types.Type) -> Any:
     if value.kind is not None:
-        return lowering.operators.apply(operator.gt, [lists.length_of(lowering, value), index_constant(0)], result_type)
+        return lowering.operators.apply(
+            operator.gt, [containers.length_of(lowering, value), index_constant(0)], result_type
+        )
     if isinstance(value, (Items, Static)):
         return lowering.builder.constant(bool(value.values if isinstance(value, Items) else value.value))
     return NotImplemented

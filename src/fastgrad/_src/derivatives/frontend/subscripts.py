@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, mappings, selections
+from fastgrad._src.derivatives.frontend import array_expressions, containers, lists, methods, selections
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.frontend.operands import Part, by_class
 from fastgrad._src.derivatives.frontend.statements import operation_of
@@ -181,7 +181,7 @@ class Subscripts(Part):
             given = [bound for bound in index if bound is not None]
             if any(static_value(bound) is None for bound in given):
                 whole = lists.new_list(self._lowering, container.type, container.values)
-                return lists.item(self._lowering, whole, index, container.type)
+                return methods.call(self._lowering, whole, "__getitem__", [index], container.type)
             index = slice(*[None if bound is None else static_value(bound) for bound in index])
         if isinstance(index, slice):
             items = container.values[index]
@@ -198,11 +198,9 @@ class Subscripts(Part):
             raise self._builder.refuse("an index is out of range")
         return container.values[index]
 
-    def _item_of_mapping(self, name: str, value: ir.Expr, container: Mapping) -> Any:
-        return mappings.item(self._lowering, container, self._mapping_key(value))
-
-    def _item_of_list(self, name: str, value: ir.Expr, container: Any) -> Any:
-        return lists.item(self._lowering, container, self._indices(value)[0], self._lowering.frame.type_of(name))
+    def _item_of_container(self, name: str, value: ir.Expr, container: Any) -> Any:
+        index = self._mapping_key(value) if isinstance(container, Mapping) else self._indices(value)[0]
+        return methods.call(self._lowering, container, "__getitem__", [index], self._lowering.frame.type_of(name))
 
     def _item_of_records(self, name: str, value: ir.Expr, container: Fields) -> Any:
         is_field = value.op == "static_getitem" and isinstance(value.index, str)
@@ -262,7 +260,7 @@ class Subscripts(Part):
             containers.set_field(self._lowering, target, statement.index, value)
             return
         if isinstance(target, Mapping):
-            mappings.set_item(self._lowering, target, self._mapping_key(statement), value)
+            methods.call(self._lowering, target, "__setitem__", [self._mapping_key(statement), value], types.none)
             return
         if not (target.is_array or target.is_list or isinstance(target, Fields)):
             raise builder.refuse(f"the assignment of an item of {describe(target)} can't be differentiated")
@@ -273,19 +271,23 @@ class Subscripts(Part):
         if isinstance(target, ArrayList) and self._is_item_updated_in_place(statement):
             return
         if target.is_list:
-            lists.set_item(self._lowering, target, indices[0], value)
+            if isinstance(indices[0], Slice):
+                raise builder.refuse(
+                    "the assignment to a slice of a list can't be differentiated: assign the items one by one, or make a new list"
+                )
+            methods.call(self._lowering, target, "__setitem__", [indices[0], value], types.none)
             return
         self._lower_element_assignment(target, indices, value)
 
     def delete_item(self, statement: ir.DelItem) -> None:
         """Lowers ``del`` of an item of a dictionary or a list."""
         target, index = self._operands.value(statement.target), self._operands.value(statement.index)
-        if isinstance(target, Mapping):
-            mappings.remove(self._lowering, target, index)
-        elif target.is_list and isinstance(self._index(index), (Constant, Scalar, Slice)):
-            lists.delete_item(self._lowering, target, self._index(index))
-        else:
-            raise self._builder.refuse(f"del of an item of {describe(target)} like this can't be differentiated")
+        position = self._index(index) if target.is_list else index
+        if not isinstance(target, Mapping) and not (target.is_list and isinstance(position, (Constant, Scalar))):
+            raise self._builder.refuse(
+                f"del of an item of {describe(target)} like this can't be differentiated: delete the items one by one, or make a new list"
+            )
+        methods.call(self._lowering, target, "pop", [position], types.none)
 
     def _is_item_updated_in_place(self, statement: Any) -> bool:
         """True if a statement assigns to an item what an operator such as ``rows[i] += x`` returns, which is the item."""
@@ -314,8 +316,7 @@ class Subscripts(Part):
 
 _ITEMS: dict[type, Callable[[Subscripts, str, ir.Expr, Any], Any]] = {
     Items: Subscripts._item_of_tuple,
-    Mapping: Subscripts._item_of_mapping,
-    List: Subscripts._item_of_list,
+    **dict.fromkeys([Mapping, List], Subscripts._item_of_container),
     Fields: Subscripts._item_of_records,
     Elements: Subscripts._item_of_elements,
     View: Subscripts._item_of_array,

@@ -195,21 +195,21 @@ class TupleList(List):
 
 @dataclass(eq=False, slots=True)
 class Mapping(TypedValue):
-    """A dictionary of numbers, or a set: the lists of the numbers that keys are made of, and a list of values; None for a set."""
+    """A dictionary of numbers, or a set: the list of keys, in which texts are numbers, and the list of values; None for a set."""
 
-    keys: tuple[NumberList, ...]
-    values: NumberList | None
+    keys: NumberList | TupleList
+    values: NumberList | Static
     type: types.Type
 
     @property
     def kind(self) -> str:  # type: ignore[override]
         """The word for it: a set or a dictionary."""
-        return "set" if self.values is None else "dictionary"
+        return "set" if self.values.is_none else "dictionary"
 
     @property
     def list_of_same_length(self) -> NumberList:
         """A list of numbers that has as many items as there are keys."""
-        return self.keys[0]
+        return self.keys.list_of_same_length
 
     def describe(self) -> str:
         return f"a {self.kind}"
