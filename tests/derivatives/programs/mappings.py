@@ -273,6 +273,6 @@ def floats_as_keys(x):
 def set_of_floats(x):
     values = {x, x * x}
     total = 0.0
-    for value in values:
+    for value in sorted(values):
         total += value
     return total
