@@ -11,10 +11,6 @@ from fastgrad._src.image.augmentation import random_saturation as random_saturat
 from fastgrad._src.image.augmentation import stateless_random_brightness as stateless_random_brightness
 from fastgrad._src.image.augmentation import stateless_random_contrast as stateless_random_contrast
 from fastgrad._src.image.augmentation import stateless_random_crop as stateless_random_crop
-from fastgrad._src.image.augmentation import stateless_random_flip_left_right as stateless_random_flip_left_right
-from fastgrad._src.image.augmentation import stateless_random_flip_up_down as stateless_random_flip_up_down
-from fastgrad._src.image.augmentation import stateless_random_hue as stateless_random_hue
-from fastgrad._src.image.augmentation import stateless_random_saturation as stateless_random_saturation
 from fastgrad._src.image.boxes import crop_and_resize as crop_and_resize
 from fastgrad._src.image.boxes import draw_bounding_boxes as draw_bounding_boxes
 from fastgrad._src.image.boxes import sample_distorted_bounding_box as sample_distorted_bounding_box
@@ -31,10 +27,8 @@ from fastgrad._src.image.codecs import decode_png as decode_png
 from fastgrad._src.image.codecs import encode_jpeg as encode_jpeg
 from fastgrad._src.image.codecs import encode_png as encode_png
 from fastgrad._src.image.codecs import extract_jpeg_shape as extract_jpeg_shape
-from fastgrad._src.image.codecs import is_jpeg as is_jpeg
 from fastgrad._src.image.colors import adjust_brightness as adjust_brightness
 from fastgrad._src.image.colors import adjust_contrast as adjust_contrast
-from fastgrad._src.image.colors import adjust_gamma as adjust_gamma
 from fastgrad._src.image.colors import adjust_hue as adjust_hue
 from fastgrad._src.image.colors import adjust_saturation as adjust_saturation
 from fastgrad._src.image.colors import convert_image_dtype as convert_image_dtype
@@ -43,9 +37,7 @@ from fastgrad._src.image.colors import hsv_to_rgb as hsv_to_rgb
 from fastgrad._src.image.colors import per_image_standardization as per_image_standardization
 from fastgrad._src.image.colors import rgb_to_grayscale as rgb_to_grayscale
 from fastgrad._src.image.colors import rgb_to_hsv as rgb_to_hsv
-from fastgrad._src.image.colors import rgb_to_yiq as rgb_to_yiq
 from fastgrad._src.image.colors import rgb_to_yuv as rgb_to_yuv
-from fastgrad._src.image.colors import yiq_to_rgb as yiq_to_rgb
 from fastgrad._src.image.colors import yuv_to_rgb as yuv_to_rgb
 from fastgrad._src.image.geometry import ResizeMethod as ResizeMethod
 from fastgrad._src.image.geometry import central_crop as central_crop

@@ -79,8 +79,6 @@ from fastgrad._src.ops.gamma import zeta as zeta
 from fastgrad._src.ops.inspection import argmax as argmax
 from fastgrad._src.ops.inspection import argmin as argmin
 from fastgrad._src.ops.inspection import count_nonzero as count_nonzero
-from fastgrad._src.ops.inspection import is_non_decreasing as is_non_decreasing
-from fastgrad._src.ops.inspection import is_strictly_increasing as is_strictly_increasing
 from fastgrad._src.ops.inspection import zero_fraction as zero_fraction
 from fastgrad._src.ops.norms import l2_normalize as l2_normalize
 from fastgrad._src.ops.power import pow as pow

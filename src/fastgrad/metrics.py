@@ -10,7 +10,6 @@ from fastgrad._src.keras.metrics import MSLE as MSLE
 from fastgrad._src.keras.metrics import Accuracy as Accuracy
 from fastgrad._src.keras.metrics import BinaryAccuracy as BinaryAccuracy
 from fastgrad._src.keras.metrics import BinaryCrossentropy as BinaryCrossentropy
-from fastgrad._src.keras.metrics import BinaryIoU as BinaryIoU
 from fastgrad._src.keras.metrics import CategoricalAccuracy as CategoricalAccuracy
 from fastgrad._src.keras.metrics import CategoricalCrossentropy as CategoricalCrossentropy
 from fastgrad._src.keras.metrics import CategoricalHinge as CategoricalHinge
@@ -22,7 +21,6 @@ from fastgrad._src.keras.metrics import FBetaScore as FBetaScore
 from fastgrad._src.keras.metrics import Hinge as Hinge
 from fastgrad._src.keras.metrics import IoU as IoU
 from fastgrad._src.keras.metrics import KLDivergence as KLDivergence
-from fastgrad._src.keras.metrics import LogCoshError as LogCoshError
 from fastgrad._src.keras.metrics import Mean as Mean
 from fastgrad._src.keras.metrics import MeanAbsoluteError as MeanAbsoluteError
 from fastgrad._src.keras.metrics import MeanAbsolutePercentageError as MeanAbsolutePercentageError
@@ -38,7 +36,6 @@ from fastgrad._src.keras.metrics import R2Score as R2Score
 from fastgrad._src.keras.metrics import Recall as Recall
 from fastgrad._src.keras.metrics import RecallAtPrecision as RecallAtPrecision
 from fastgrad._src.keras.metrics import RootMeanSquaredError as RootMeanSquaredError
-from fastgrad._src.keras.metrics import SensitivityAtSpecificity as SensitivityAtSpecificity
 from fastgrad._src.keras.metrics import SparseCategoricalAccuracy as SparseCategoricalAccuracy
 from fastgrad._src.keras.metrics import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
 from fastgrad._src.keras.metrics import SparseTopKCategoricalAccuracy as SparseTopKCategoricalAccuracy

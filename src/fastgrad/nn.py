@@ -73,7 +73,6 @@ _MODULE_OF_LAZY_NAME = {
     "ctc_loss": "structures.sparse.label_sequences",
     "dilation2d": "ops.composed.morphology",
     "embedding_lookup_sparse": "structures.sparse.embedding",
-    "erosion2d": "ops.composed.morphology",
     "nce_loss": "ops.composed.candidate_sampling",
     "safe_embedding_lookup_sparse": "structures.sparse.embedding",
 }

@@ -25,7 +25,6 @@ from fastgrad._src.structures.strings.unicode import unicode_decode_with_offsets
 from fastgrad._src.structures.strings.unicode import unicode_encode as unicode_encode
 from fastgrad._src.structures.strings.unicode import unicode_script as unicode_script
 from fastgrad._src.structures.strings.unicode import unicode_split as unicode_split
-from fastgrad._src.structures.strings.unicode import unicode_split_with_offsets as unicode_split_with_offsets
 from fastgrad._src.structures.strings.unicode import unicode_transcode as unicode_transcode
 
 __getattr__, __dir__ = _namespace_hooks("tf.strings", globals())

@@ -358,7 +358,6 @@ UNANSWERED = {
     "LossScaleOptimizer.check_finite",
     "Model.jit_compile",
     "Policy.convert_input",
-    "SlurmClusterResolver.get_task_info",
     *(f"{layer}.get_transformed_x_y" for layer in ("RandomTranslation", "RandomZoom")),
     "RandomTranslation.get_shifted_bbox",
     "RandomZoom.get_clipped_bbox",

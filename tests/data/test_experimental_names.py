@@ -16,10 +16,8 @@ def elements(dataset):
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (lambda: old.take_while(lambda x: x < 2), [0, 1]),
         (old.unique, [0, 1, 2, 3]),
         (lambda: old.scan(tf.constant(0, tf.int64), lambda s, x: (s + x, s + x)), [0, 1, 3, 6]),
-        (lambda: old.enumerate_dataset(5), [(5, 0), (6, 1), (7, 2), (8, 3)]),
         (old.ignore_errors, [0, 1, 2, 3]),
     ],
 )

@@ -44,7 +44,7 @@ KINDS = {
     "binary": [
         lambda: M.AUC(num_thresholds=20), lambda: M.AUC(curve="PR"), lambda: M.AUC(multi_label=True, num_labels=3),
         M.Precision, M.Recall, lambda: M.Precision(thresholds=[0.3, 0.7]), M.TruePositives, M.TrueNegatives,
-        M.FalsePositives, M.FalseNegatives, lambda: M.SensitivityAtSpecificity(0.5),
+        M.FalsePositives, M.FalseNegatives,
         lambda: M.SpecificityAtSensitivity(0.5), lambda: M.PrecisionAtRecall(0.5), lambda: M.RecallAtPrecision(0.5),
         M.BinaryAccuracy, M.BinaryCrossentropy, M.Hinge, M.SquaredHinge,
         lambda: M.F1Score(threshold=0.5), lambda: M.FBetaScore(beta=2.0, threshold=0.5, average="macro"),
@@ -58,10 +58,10 @@ KINDS = {
         M.CategoricalAccuracy, M.CategoricalCrossentropy, lambda: M.TopKCategoricalAccuracy(k=2), M.CategoricalHinge,
         lambda: M.MeanIoU(3, sparse_y_true=False, sparse_y_pred=False), M.KLDivergence, M.CosineSimilarity,
     ],
-    "labels": [M.Accuracy, M.BinaryIoU, lambda: M.IoU(2, [1]), lambda: M.MeanIoU(2)],
+    "labels": [M.Accuracy, lambda: M.IoU(2, [1]), lambda: M.MeanIoU(2)],
     "numbers": [
         M.MeanSquaredError, M.RootMeanSquaredError, M.MeanAbsoluteError, M.MeanAbsolutePercentageError,
-        M.MeanSquaredLogarithmicError, M.LogCoshError, M.Poisson, M.R2Score,
+        M.MeanSquaredLogarithmicError, M.Poisson, M.R2Score,
         lambda: M.R2Score(class_aggregation="variance_weighted_average", num_regressors=1),
         lambda: M.MeanMetricWrapper(lambda y, p: tf.abs(y - p)),
     ],

@@ -15,12 +15,11 @@ PIXELS = np.random.default_rng(5).random((6, 7, 3))
 COLORS = {
     "rgb_to_hsv": image.rgb_to_hsv,
     "hsv_to_rgb": image.hsv_to_rgb,
-    "rgb_to_yiq": image.rgb_to_yiq,
+    "rgb_to_yuv": image.rgb_to_yuv,
     "rgb_to_grayscale": image.rgb_to_grayscale,
     "adjust_hue": lambda x: image.adjust_hue(x, 0.3),
     "adjust_saturation": lambda x: image.adjust_saturation(x, 0.7),
     "adjust_contrast": lambda x: image.adjust_contrast(x, 1.5),
-    "adjust_gamma": lambda x: image.adjust_gamma(x, 2.2),
     "per_image_standardization": image.per_image_standardization,
 }
 
@@ -32,9 +31,7 @@ def test_hue_saturation_and_value_are_colorsys() -> None:
     np.testing.assert_allclose(image.hsv_to_rgb(PIXELS), expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("there", "back"), [("rgb_to_hsv", "hsv_to_rgb"), ("rgb_to_yiq", "yiq_to_rgb"), ("rgb_to_yuv", "yuv_to_rgb")]
-)
+@pytest.mark.parametrize(("there", "back"), [("rgb_to_hsv", "hsv_to_rgb"), ("rgb_to_yuv", "yuv_to_rgb")])
 def test_colour_spaces_have_inverses(there: str, back: str) -> None:
     np.testing.assert_allclose(getattr(image, back)(getattr(image, there)(PIXELS)), PIXELS, atol=2e-4)
 
@@ -56,7 +53,7 @@ def test_gradients_are_differences(name: str) -> None:
     check_gradient(lambda x: tf.cast(COLORS[name](x) ** 2, tf.float64), PIXELS[:2, :3], step=2e-3, rtol=1e-2, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", ["rgb_to_hsv", "hsv_to_rgb", "rgb_to_yiq"])
+@pytest.mark.parametrize("name", ["rgb_to_hsv", "hsv_to_rgb", "rgb_to_yuv"])
 def test_second_gradients_are_differences(name: str) -> None:
     check_gradient(lambda x: COLORS[name](x) ** 3, PIXELS[:1, :3], order=2)
 

@@ -93,11 +93,9 @@ def test_attributes_of_a_users_class_add_nothing(base, names):
 @pytest.mark.parametrize(
     ("made", "left_out"),
     [
-        (L.AdditiveAttention(), "score_mode"),
         (L.Cropping1D(1), "data_format"),
         (L.SpatialDropout1D(0.5), "noise_shape"),
         (metrics.F1Score(), "beta"),
-        (metrics.BinaryIoU(), "num_classes"),
         (keras.initializers.HeNormal(), "scale"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import fastgrad as tf
 
@@ -47,15 +45,3 @@ def test_zero_fraction():
     assert tf.math.zero_fraction([0, 1, 0, 0]).numpy() == 0.75
     assert tf.nn.zero_fraction([0.0]).dtype is tf.float32
     assert np.isnan(tf.math.zero_fraction(tf.zeros((0,))).numpy())
-
-
-@given(st.lists(st.integers(-2, 2), max_size=4))
-def test_order(values):
-    x = tf.constant(values, tf.int32)
-    assert bool(tf.math.is_non_decreasing(x)) == (values == sorted(values))
-    assert bool(tf.math.is_strictly_increasing(x)) == (values == sorted(set(values)))
-
-
-def test_order_of_booleans_is_refused():
-    with pytest.raises(TypeError, match="numeric"):
-        tf.math.is_non_decreasing([True, False])

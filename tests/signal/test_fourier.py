@@ -24,12 +24,10 @@ def waves(*shape, dtype="complex128"):
     ("axes", "lengths"), [(None, None), ([0], [5]), ([2, 0], None), ([-1, 1], [2, 6]), ([0, 1, 2], [3, 3, 3])]
 )
 def test_transforms_over_any_axes_are_scipys(axes, lengths, norm):
-    z, x = waves(2, 3, 4), normal(2, 3, 4)
-    for name, value in (("fftn", z), ("ifftn", z), ("rfftn", x), ("irfftn", z)):
-        wanted = getattr(scipy_fft, name)(value, lengths, axes, norm)
-        got = getattr(signal, name + "d")(tf.constant(value), lengths, axes, norm)
-        assert got.shape == wanted.shape
-        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12, err_msg=name)
+    z = waves(2, 3, 4)
+    wanted, got = scipy_fft.fftn(z, lengths, axes, norm), signal.fftnd(tf.constant(z), lengths, axes, norm)
+    assert got.shape == wanted.shape
+    np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
@@ -55,20 +53,11 @@ def test_gradients_of_other_lengths_are_differences(length):
 def test_gradients_over_several_axes_are_differences():
     check_gradient(lambda x: parts(signal.rfft3d(x, [3, 2, 4]) ** 2), normal(2, 3, 3))
     check_gradient(lambda x, y: signal.irfft3d(tf.complex(x, y)) ** 2, normal(2, 3, 3), normal(2, 3, 3))
-    check_gradient(lambda x: parts(signal.rfftnd(x, axes=[1, 0], norm="ortho") ** 2), normal(2, 3, 3))
     check_gradient(
         lambda x, y: parts(signal.fftnd(tf.complex(x, y), [4, 2], [0, 2], "forward") ** 2),
         normal(2, 3, 3),
         normal(2, 3, 3),
     )
-
-
-def test_cosine_transforms_are_scipys():
-    x = normal(3, 7)
-    for kind in (1, 2, 3, 4):
-        for norm in (None, "ortho") if kind > 1 else (None,):
-            wanted = scipy_fft.dct(x, kind, norm=norm or "backward")
-            np.testing.assert_allclose(signal.dct(x, kind, norm=norm), wanted, rtol=1e-11, atol=1e-11)
 
 
 def test_a_compiled_step_and_rows_at_once_have_the_values_of_eager_ones():
@@ -95,10 +84,9 @@ def test_nothing_has_a_spectrum_of_zeros():
     assert signal.fft(np.zeros((0, 3), "complex64")).shape == (0, 3)
 
 
-@pytest.mark.parametrize("transform", [signal.fftnd, signal.ifftnd])
-def test_a_transform_over_no_axes_changes_nothing(transform):
+def test_a_transform_over_no_axes_changes_nothing():
     for x in (tf.constant(2 + 1j), tf.constant(waves(2, 3))):
-        np.testing.assert_array_equal(transform(x, axes=[]), x)
+        np.testing.assert_array_equal(signal.fftnd(x, axes=[]), x)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +100,6 @@ def test_a_transform_over_no_axes_changes_nothing(transform):
         (lambda: signal.rfft(np.zeros(3), [2, 2]), tf.errors.InvalidArgumentError, r"fft_length must have shape \[1\]"),
         (lambda: signal.rfft(np.zeros(3), [-2]), tf.errors.InvalidArgumentError, "fft_length must be >= 0"),
         (lambda: signal.fftnd(waves(2, 2), axes=[0, -2]), tf.errors.InvalidArgumentError, "axes must be different"),
-        (lambda: signal.rfftnd(np.zeros((2, 3)), [], []), tf.errors.InvalidArgumentError, "wants at least one axis"),
-        (lambda: signal.irfftnd(tf.constant(1j)), tf.errors.InvalidArgumentError, "wants at least one axis"),
         (lambda: signal.fftnd(waves(2, 2), norm="none"), ValueError, "norm must be one of"),
     ],
 )

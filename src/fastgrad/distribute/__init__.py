@@ -14,7 +14,6 @@ from fastgrad._src.distribute.experimental import HierarchicalCopyAllReduce as H
 from fastgrad._src.distribute.experimental import InputReplicationMode as InputReplicationMode
 from fastgrad._src.distribute.experimental import NcclAllReduce as NcclAllReduce
 from fastgrad._src.distribute.experimental import ReductionToOneDevice as ReductionToOneDevice
-from fastgrad._src.distribute.experimental import RunOptions as RunOptions
 from fastgrad._src.distribute.horovod import Average as Average
 from fastgrad._src.distribute.horovod import Compression as Compression
 from fastgrad._src.distribute.horovod import Max as Max

@@ -31,7 +31,6 @@ from fastgrad._src.image.codecs import decode_png as decode_png
 from fastgrad._src.image.codecs import encode_jpeg as encode_jpeg
 from fastgrad._src.image.codecs import encode_png as encode_png
 from fastgrad._src.image.codecs import extract_jpeg_shape as extract_jpeg_shape
-from fastgrad._src.image.codecs import is_jpeg as is_jpeg
 from fastgrad.io import gfile as gfile
 
 __getattr__, __dir__ = _namespace_hooks("tf.io", globals())

@@ -509,7 +509,6 @@ def folds_and_lists(tf):
         "sparse batches of scalars": lambda: _listed(dataset.range(3).sparse_batch(2, [])),
         "sparse batches' spec": lambda: str(rows.sparse_batch(3, [4]).element_spec),
         "sparse batches' cardinality": lambda: dataset.range(5).sparse_batch(2, []).cardinality(),
-        "sparse batches, older name": lambda: _listed(rows.apply(experimental.dense_to_sparse_batch(2, [4]))),
         "sparse batches of too long rows": lambda: _listed(rows.sparse_batch(3, [2])),
         "sparse batches of another rank": lambda: _listed(dataset.range(3).sparse_batch(2, [3])),
         "sparse batches of pairs": lambda: dataset.range(4).map(lambda x: (x, x)).sparse_batch(3, [2]),

@@ -263,7 +263,6 @@ def comparisons(tf):
         "is_inf": lambda: tf.math.is_inf([INFINITY, -INFINITY, 1.0, NAN]),
         "is_finite": lambda: tf.math.is_finite([INFINITY, 1.0, NAN]),
         "is_nan of ints": lambda: tf.math.is_nan(tf.constant([1])),
-        "is_non_decreasing": lambda: [tf.math.is_non_decreasing([1, 1, 2]), tf.math.is_strictly_increasing([1, 1, 2])],
         "maximum with nan": lambda: tf.maximum([1.0, NAN], [NAN, 1.0]),
         "minimum with nan": lambda: tf.minimum([1.0, NAN], [NAN, 1.0]),
     }

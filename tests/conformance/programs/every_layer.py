@@ -111,7 +111,6 @@ LAYERS = {
     "MultiHeadAttention": (lambda k: k.MultiHeadAttention(2, 3), (X3, X3)),
     "GroupedQueryAttention": (lambda k: k.GroupQueryAttention(2, 4, 2), (X3, X3)),
     "Attention": (lambda k: k.Attention(use_scale=True, score_mode="concat"), [X3, X3 + 1]),
-    "AdditiveAttention": (lambda k: k.AdditiveAttention(), [X3, X3 + 1]),
     "Rescaling": (lambda k: k.Rescaling(2.0, -1.0), X2),
     "Rescaling of integers": (lambda k: k.Rescaling([1.0, 0.5, 2.0]), NUMBERS),
     "Normalization": (lambda k: k.Normalization(), X2),

@@ -1,4 +1,4 @@
-"""Dilation and erosion, distinct labels, paddings for blocks, conjugate gradients, names of devices."""
+"""Dilation, distinct labels, paddings for blocks, conjugate gradients, names of devices."""
 
 
 def morphology(tf):
@@ -11,34 +11,32 @@ def morphology(tf):
             y = operation(x, f, *arguments) * tf.range(2.0)
         return tape.gradient(y, [x, f])
 
-    questions = {}
-    for name in ("dilation2d", "erosion2d"):
-        operation = getattr(tf.nn, name)
-        ones = [1, 1, 1, 1]
-        cases = {
-            "same": (x, f, ones, "SAME", "NHWC", ones),
-            "valid": (x, f, [1, 2, 1, 1], "VALID", "NHWC", [1, 1, 2, 1]),
-            "dilated": (x, f, [1, 2, 2, 1], "SAME", "NHWC", [1, 2, 2, 1]),
-            "integers": (tf.cast(x, tf.int32), tf.cast(f, tf.int32), ones, "SAME", "NHWC", ones),
-            "float64": (tf.cast(x, tf.float64), tf.cast(f, tf.float64) - 3.0, ones, "SAME", "NHWC", ones),
-            "format": (x, f, ones, "SAME", "NCHW", ones),
-            "channels": (x, f[:, :, :1], ones, "SAME", "NHWC", ones),
-            "rank": (x[0], f, ones, "SAME", "NHWC", ones),
-            "two strides": (x, f, [1, 1], "SAME", "NHWC", ones),
-            "stride of the batch": (x, f, [2, 1, 1, 1], "SAME", "NHWC", ones),
-            "padding": (x, f, ones, "FULL", "NHWC", ones),
-            "dtypes": (x, tf.cast(f, tf.int32), ones, "SAME", "NHWC", ones),
-            "window larger by 1": (x, tf.zeros([x.shape[1] + 1, x.shape[2] + 1, 2]), ones, "VALID", "NHWC", ones),
-            "rows larger by 1": (x, tf.zeros([x.shape[1] + 1, 1, 2]), ones, "VALID", "NHWC", ones),
-            "window larger by 2": (x, tf.zeros([x.shape[1] + 2, 1, 2]), ones, "VALID", "NHWC", ones),
-            "window larger by a stride": (x, tf.zeros([x.shape[1] + 2, 1, 2]), [1, 2, 2, 1], "VALID", "NHWC", ones),
-        }
-        for case, arguments in cases.items():
-            questions[f"{name} {case}"] = lambda operation=operation, arguments=arguments: operation(*arguments)
-        questions[f"{name} gradients"] = lambda operation=operation: gradients(
-            operation, [1, 1, 1, 1], "SAME", "NHWC", [1, 2, 1, 1]
-        )
-    return questions
+    operation = tf.nn.dilation2d
+    ones = [1, 1, 1, 1]
+    cases = {
+        "same": (x, f, ones, "SAME", "NHWC", ones),
+        "valid": (x, f, [1, 2, 1, 1], "VALID", "NHWC", [1, 1, 2, 1]),
+        "dilated": (x, f, [1, 2, 2, 1], "SAME", "NHWC", [1, 2, 2, 1]),
+        "integers": (tf.cast(x, tf.int32), tf.cast(f, tf.int32), ones, "SAME", "NHWC", ones),
+        "float64": (tf.cast(x, tf.float64), tf.cast(f, tf.float64) - 3.0, ones, "SAME", "NHWC", ones),
+        "format": (x, f, ones, "SAME", "NCHW", ones),
+        "channels": (x, f[:, :, :1], ones, "SAME", "NHWC", ones),
+        "rank": (x[0], f, ones, "SAME", "NHWC", ones),
+        "two strides": (x, f, [1, 1], "SAME", "NHWC", ones),
+        "stride of the batch": (x, f, [2, 1, 1, 1], "SAME", "NHWC", ones),
+        "padding": (x, f, ones, "FULL", "NHWC", ones),
+        "dtypes": (x, tf.cast(f, tf.int32), ones, "SAME", "NHWC", ones),
+        "window larger by 1": (x, tf.zeros([x.shape[1] + 1, x.shape[2] + 1, 2]), ones, "VALID", "NHWC", ones),
+        "rows larger by 1": (x, tf.zeros([x.shape[1] + 1, 1, 2]), ones, "VALID", "NHWC", ones),
+        "window larger by 2": (x, tf.zeros([x.shape[1] + 2, 1, 2]), ones, "VALID", "NHWC", ones),
+        "window larger by a stride": (x, tf.zeros([x.shape[1] + 2, 1, 2]), [1, 2, 2, 1], "VALID", "NHWC", ones),
+    }
+    questions = {
+        f"dilation2d {case}": lambda arguments=arguments: operation(*arguments) for case, arguments in cases.items()
+    }
+    return questions | {
+        "dilation2d gradients": lambda: gradients(operation, [1, 1, 1, 1], "SAME", "NHWC", [1, 2, 1, 1]),
+    }
 
 
 def shapes(tf):

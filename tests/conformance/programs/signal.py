@@ -1,4 +1,4 @@
-"""Fourier and cosine transforms, frames of signals and windows, with gradients."""
+"""Fourier transforms, frames of signals and windows, with gradients."""
 
 import numpy as np
 
@@ -80,37 +80,12 @@ def real_transforms(tf):
             signal.fft(np.ones(3, "complex128")).dtype,
             signal.rfft(np.ones(3)).dtype,
             signal.irfft(np.ones(3, "complex128")).dtype,
-            signal.dct(np.ones(3)).dtype,
         ],
         "of integers": lambda: signal.rfft(tf.constant([1, 2])),
         "of complex numbers": lambda: signal.rfft(_waves(tf, 4)),
         "irfft of floats": lambda: signal.irfft([1.0, 2.0]).dtype,
         "wrong number of lengths": lambda: signal.rfft(_wave(tf, 4), [2, 2]),
         "of a scalar": lambda: signal.rfft(1.0),
-    }
-
-
-def cosine_transforms(tf):
-    dct, idct = tf.signal.dct, tf.signal.idct
-    questions = {}
-    for kind in (1, 2, 3, 4):
-        for size in (4, 5):
-            for norm in (None, "ortho") if kind > 1 else (None,):
-                x = _wave(tf, 2, size, dtype="float64")
-                questions[f"dct {kind} of {size} {norm}"] = lambda x=x, kind=kind, norm=norm: _weighted(
-                    tf, lambda x: dct(x, type=kind, norm=norm), x
-                )
-                questions[f"idct {kind} of {size} {norm}"] = lambda x=x, kind=kind, norm=norm: idct(x, kind, norm=norm)
-    return questions | {
-        "cut": lambda: dct(_wave(tf, 2, 5), n=3),
-        "padded": lambda: dct(_wave(tf, 2, 5), n=7),
-        "float64": lambda: dct(_wave(tf, 5, dtype="float64")),
-        "type 5": lambda: dct([1.0, 2.0], type=5),
-        "type 1 of one": lambda: dct(tf.constant([1.0]), type=1),
-        "type 1 ortho": lambda: dct([1.0, 2.0], type=1, norm="ortho"),
-        "another axis": lambda: dct([[1.0, 2.0]], axis=0),
-        "another norm": lambda: dct([1.0, 2.0], norm="backward"),
-        "length 0": lambda: dct([1.0, 2.0], n=0),
     }
 
 
@@ -160,5 +135,4 @@ def windows(tf):
         "mel float64": lambda: signal.linear_to_mel_weight_matrix(6, 17, 16000, 20.0, 7000.0, tf.float64),
         "mel above half of the rate": lambda: signal.linear_to_mel_weight_matrix(4, 9, 4000),
         "mel in the wrong order": lambda: signal.linear_to_mel_weight_matrix(4, 9, 8000, 900.0, 100.0),
-        "mfcc": lambda: _weighted(tf, signal.mfccs_from_log_mel_spectrograms, _wave(tf, 2, 6)),
     }

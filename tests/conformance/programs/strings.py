@@ -317,7 +317,6 @@ def unicode(tf):
         "unknown errors": lambda: s.unicode_decode([b"a"], "UTF-8", errors="x"),
         "replacement out of range": lambda: s.unicode_decode([b"a"], "UTF-8", replacement_char=0x110000),
         "split a scalar": lambda: s.unicode_split("Gö😊", "UTF-8"),
-        "split with offsets": lambda: s.unicode_split_with_offsets(["Gö😊", b"\xffa"], "UTF-8"),
         "split UTF-16": lambda: s.unicode_split([b"\x00a\x00b"], "UTF-16-BE"),
         "split latin1": lambda: s.unicode_split([b"a"], "latin1"),
         "encode a row": lambda: [

@@ -1,4 +1,4 @@
-"""Attention and AdditiveAttention against their formulas in NumPy."""
+"""Attention against its formulas in NumPy."""
 
 import numpy as np
 import pytest
@@ -25,12 +25,6 @@ KINDS = {
         [0.5, 2.0],
         2.0 * np.tanh(0.5 * SUMS).sum(-1),
     ),
-    "additive": (
-        lambda: layers.AdditiveAttention(dtype="float64"),
-        [np.arange(4.0)],
-        (np.arange(4.0) * np.tanh(SUMS)).sum(-1),
-    ),
-    "unscaled sums": (lambda: layers.AdditiveAttention(use_scale=False, dtype="float64"), [], np.tanh(SUMS).sum(-1)),
 }
 
 
@@ -66,7 +60,7 @@ def test_weights_names_masks_and_shapes():
     layer = layers.Attention(use_scale=True, score_mode="concat")
     layer([Q, V, K])
     assert [w.path.partition("/")[2] for w in layer.weights] == ["scale", "concat_score_weight"]
-    assert layers.AdditiveAttention().compute_output_shape([(2, 3, 4), (2, 5, 6)]) == (2, 3, 6)
+    assert layer.compute_output_shape([(2, 3, 4), (2, 5, 6)]) == (2, 3, 6)
     np.testing.assert_array_equal(layer.compute_mask([Q, V], [SEES_Q, None]), SEES_Q)
     assert layer.compute_mask([Q, V], None) is None
 
@@ -79,11 +73,11 @@ def test_other_ranks_and_nothing(shapes):
 
 
 def test_weights_are_dropped_in_training():
-    for kind in (layers.Attention, layers.AdditiveAttention):
-        layer = kind(dropout=0.5, seed=1)
+    for mode in ("dot", "concat"):
+        layer = layers.Attention(score_mode=mode, dropout=0.5, seed=1)
         quiet, first, second = layer([Q, K]), layer([Q, K], training=True), layer([Q, K], training=True)
         assert len({y.numpy().tobytes() for y in (quiet, first, second)}) == 3
-        again = kind.from_config(layer.get_config())
+        again = layers.Attention.from_config(layer.get_config())
         again([Q, K])
         again.set_weights(layer.get_weights())
         np.testing.assert_array_equal(first, again([Q, K], training=True))

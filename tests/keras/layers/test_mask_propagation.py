@@ -106,7 +106,7 @@ ENDS = [
 # `supports_masking` is True; the output's mask is the OR of the inputs' masks.
 JOINS = ["Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"]
 # `supports_masking` is True; the output has the query's mask.
-ATTENDS = ["AdditiveAttention", "Attention", "GroupQueryAttention", "GroupedQueryAttention", "MultiHeadAttention"]
+ATTENDS = ["Attention", "GroupQueryAttention", "GroupedQueryAttention", "MultiHeadAttention"]
 # `supports_masking` is False; the output has no mask, and a warning tells so.
 _DESTROYING_PREFIXES = (
     *(

@@ -96,7 +96,7 @@ WITHOUT_WRONG_CALLS = {
         "tf.train.get_or_create_global_step", "tf.keras.Regularizer", "tf.keras.activations.linear", "tf.keras.utils.clear_session", "tf.timestamp",
         "tf.test.gpu_device_name", "tf.test.is_built_with_cuda", "tf.test.is_built_with_gpu_support", "tf.test.is_built_with_rocm", "tf.test.is_built_with_xla",
         "tf.test.is_gpu_available", "tf.test.main", "tf.config.get_soft_device_placement", "tf.debugging.get_log_device_placement",
-        "tf.config.experimental.get_synchronous_execution", "tf.profiler.experimental.Profile", "tf.profiler.experimental.ProfilerOptions",
+        "tf.config.experimental.get_synchronous_execution", "tf.profiler.experimental.ProfilerOptions",
     },
     "takes every value, as in TensorFlow": {
         "tf.autograph.trace", "tf.compat.dimension_value", "tf.compat.path_to_str", "tf.get_static_value", "tf.is_symbolic_tensor", "tf.is_tensor", "tf.nest.is_nested", "tf.config.get_visible_devices",

@@ -84,7 +84,7 @@ UNANSWERED: dict[str, tuple[str, str]] = {
     r"windows: nn\.(conv1d 2|conv2d [56]): .*": ("InvalidArgumentError", "windows or groups that a CPU kernel refuses"),
     r"windows: nn\.max_pool3d [67].*: .*": ("InvalidArgumentError", "windows that a CPU kernel refuses"),
     r"windows: nn\.avg_pool3d [67].*: .*": ("NotFoundError", "no kernel for float64"),
-    r"windows: nn\.(max_pool_with_argmax|dilation2d|erosion2d): forward float64": (
+    r"windows: nn\.(max_pool_with_argmax|dilation2d): forward float64": (
         "LookupError",
         "no second derivative registered",
     ),

@@ -80,7 +80,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 OBJECTS = b"[" + b'{"":0},' * (MEBIBYTE // 7) + b"0]"
 """The JSON text of which Python makes the most objects."""
 
-TEXTS_IN_JSON = ("model in JSON", "object in JSON", "tokenizer")
+TEXTS_IN_JSON = ("model in JSON", "object in JSON")
 """Readers that are given a text and no file."""
 
 STREAMS = ("lines", "CSV", "CSV in batches", "log in CSV")

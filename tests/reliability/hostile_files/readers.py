@@ -327,19 +327,6 @@ def read_object(path: Path) -> Any:
     return made.get_config() if hasattr(made, "get_config") else made
 
 
-def tokenizer(folder: Path) -> Path:
-    path = folder / "tokenizer.json"
-    made = keras.preprocessing.text.Tokenizer(num_words=3, oov_token="?")
-    made.fit_on_texts(["the cat sat", "the mat"])
-    path.write_text(made.to_json())
-    return path
-
-
-def read_tokenizer(path: Path) -> Any:
-    made = keras.preprocessing.text.tokenizer_from_json(path.read_bytes().decode())
-    return [*made.texts_to_sequences(["the cat on the mat"]), made.get_config()]
-
-
 # ---- the kernel cache -----------------------------------------------------------------------------------------
 
 KEY = "source of a kernel\nplatform"
@@ -823,7 +810,6 @@ READERS: dict[str, Reader] = {
     "model in npz": Reader(whole_model("m.npz"), read_model, KERAS_FILE, True, 400),
     "model in JSON": Reader(configuration, read_configuration, KERAS_FILE, names_file=False),
     "object in JSON": Reader(configuration, read_object, KERAS_FILE, names_file=False),
-    "tokenizer": Reader(tokenizer, read_tokenizer, (ValueError,), names_file=False),
     "kernel entry": Reader(kernel_entry, read_kernel_entry, (), True),
     "derivative": Reader(derivative_entry, read_derivative_entry, (), True, 200),
     "kernel pack": Reader(kernel_pack, read_kernel_pack, (), True, 200),

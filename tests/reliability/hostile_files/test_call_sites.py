@@ -58,7 +58,6 @@ READERS = {
     "keras/datasets/fashion_mnist.py": (2, "Fashion-MNIST"),
     "keras/datasets/reading.py": (2, "npz of objects"),
     "keras/datasets/word_numbers.py": (2, "word numbers"),
-    "keras/preprocessing/text.py": (3, "tokenizer"),
     "keras/saving/assets.py": (1, OWN),
     "keras/saving/keras_archive.py": (7, ".keras"),
     "keras/saving/legacy_h5.py": (2, ".h5"),

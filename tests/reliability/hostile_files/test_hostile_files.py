@@ -26,7 +26,7 @@ FAMILIES = {
     ],
     "HDF5": [".h5", ".weights.h5"],
     "HDF5 of Keras": [".h5 of Keras", ".weights.h5 of Keras"],
-    "models": [".keras", "model in safetensors", "model in npz", "model in JSON", "object in JSON", "tokenizer"],
+    "models": [".keras", "model in safetensors", "model in npz", "model in JSON", "object in JSON"],
     "derivatives": ["derivative"],
     "datasets": ["kernel entry", "kernel pack", "dataset index", "dataset elements", "dataset cache"],
     "texts": [

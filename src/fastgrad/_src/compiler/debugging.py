@@ -32,20 +32,15 @@ from fastgrad._src.ops.assertion import assert_integer as assert_integer
 from fastgrad._src.ops.assertion import assert_less as assert_less
 from fastgrad._src.ops.assertion import assert_less_equal as assert_less_equal
 from fastgrad._src.ops.assertion import assert_near as assert_near
-from fastgrad._src.ops.assertion import assert_negative as assert_negative
 from fastgrad._src.ops.assertion import assert_non_negative as assert_non_negative
-from fastgrad._src.ops.assertion import assert_non_positive as assert_non_positive
 from fastgrad._src.ops.assertion import assert_none_equal as assert_none_equal
 from fastgrad._src.ops.assertion import assert_positive as assert_positive
-from fastgrad._src.ops.assertion import assert_proper_iterable as assert_proper_iterable
 from fastgrad._src.ops.assertion import assert_rank as assert_rank
 from fastgrad._src.ops.assertion import assert_rank_at_least as assert_rank_at_least
 from fastgrad._src.ops.assertion import assert_rank_in as assert_rank_in
-from fastgrad._src.ops.assertion import assert_scalar as assert_scalar
 from fastgrad._src.ops.assertion import assert_shapes as assert_shapes
 from fastgrad._src.ops.assertion import assert_type as assert_type
 from fastgrad._src.ops.assertion import check_numerics as check_numerics
-from fastgrad._src.ops.assertion import is_numeric_tensor as is_numeric_tensor
 
 
 class _NumericsCheck(_Recorder):

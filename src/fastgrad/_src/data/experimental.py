@@ -32,7 +32,6 @@ from fastgrad._src.data.options import ThreadingOptions as ThreadingOptions
 from fastgrad._src.data.readers import CsvDataset as CsvDataset
 from fastgrad._src.data.readers import ParquetDataset as ParquetDataset
 from fastgrad._src.data.readers import make_csv_dataset as make_csv_dataset
-from fastgrad._src.data.to_device import copy_to_device as copy_to_device
 from fastgrad._src.data.to_device import prefetch_to_device as prefetch_to_device
 from fastgrad._src.ops.arguments import as_python_int
 
@@ -158,22 +157,12 @@ def _transformation_factory(name: str) -> Callable[..., Callable[[Dataset], Data
     return make
 
 
-group_by_window, ignore_errors, rejection_resample = map(
-    _transformation_factory, ("group_by_window", "ignore_errors", "rejection_resample")
+group_by_window, ignore_errors, bucket_by_sequence_length = map(
+    _transformation_factory, ("group_by_window", "ignore_errors", "bucket_by_sequence_length")
 )
-bucket_by_sequence_length, take_while = (
-    _transformation_factory("bucket_by_sequence_length"),
-    _transformation_factory("take_while"),
-)
-dense_to_sparse_batch = _transformation_factory("sparse_batch")
 scan, snapshot, unbatch, unique = map(_transformation_factory, ("scan", "snapshot", "unbatch", "unique"))
 choose_from_datasets, sample_from_datasets = Dataset.choose_from_datasets, Dataset.sample_from_datasets
 Counter, RandomDataset, load = Dataset.counter, Dataset.random, Dataset.load
-
-
-def enumerate_dataset(start: Any = 0) -> Callable[[Dataset], Dataset]:
-    """Returns a transformation for ``Dataset.apply``: ``dataset.enumerate(start)`` under its older name."""
-    return lambda dataset: checked_dataset("enumerate_dataset", dataset).enumerate(start)
 
 
 def shuffle_and_repeat(buffer_size: Any, count: Any = None, seed: Any = None) -> Callable[[Dataset], Dataset]:

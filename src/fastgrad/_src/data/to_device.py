@@ -69,26 +69,7 @@ def prefetch_to_device(device: str, buffer_size: Any = None) -> Callable[[Datase
         ValueError: ``device`` is not the name of a device of this machine.
         InvalidArgumentError: ``buffer_size`` is below -1.
     """
-    device_named(device, "prefetch_to_device")
-    return _device_transformation("prefetch_to_device", device, checked_buffer_size("prefetch_to_device", buffer_size))
-
-
-def copy_to_device(target_device: str, source_device: str = "/cpu:0") -> Callable[[Dataset], Dataset]:
-    """Returns a transformation for ``Dataset.apply`` that copies each element to a device when it is requested.
-
-    TensorFlow: tf.data.experimental.copy_to_device.
-
-    Args:
-        target_device: for example ``"GPU:0"``. Without such a GPU it is the host, as in ``tf.device``.
-        source_device: the device of the elements: the host.
-
-    Raises:
-        ValueError: a name is not the name of a device of this machine.
-    """
-    for name in (target_device, source_device):
-        device_named(name, "copy_to_device")
-    return _device_transformation("copy_to_device", target_device, 0)
-
-
-def _device_transformation(name: str, device: str, buffer_size: int) -> Callable[[Dataset], Dataset]:
-    return lambda dataset: Dataset(OnDevice(checked_dataset(name, dataset)._node, device, buffer_size))
+    name = "prefetch_to_device"
+    device_named(device, name)
+    size = checked_buffer_size(name, buffer_size)
+    return lambda dataset: Dataset(OnDevice(checked_dataset(name, dataset)._node, device, size))

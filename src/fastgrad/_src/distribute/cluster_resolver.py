@@ -109,22 +109,6 @@ class TFConfigClusterResolver(MPIClusterResolver):
     """
 
 
-class SlurmClusterResolver(MPIClusterResolver):
-    """The processes that ``srun`` started, by MPI.
-
-    Args:
-        arguments, options: kept for TensorFlow's signature.
-    """
-
-
-class KubernetesClusterResolver(MPIClusterResolver):
-    """The processes that the MPI operator of Kubernetes started.
-
-    Args:
-        arguments, options: kept for TensorFlow's signature.
-    """
-
-
 class SimpleClusterResolver(ClusterResolver):
     """A cluster that the user describes. TensorFlow: tf.distribute.cluster_resolver.SimpleClusterResolver.
 

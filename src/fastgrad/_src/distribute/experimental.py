@@ -43,14 +43,6 @@ class InputReplicationMode(enum.Enum):
     PER_REPLICA = "PER_REPLICA"
 
 
-class RunOptions(NamedTuple):
-    """TensorFlow's options of ``strategy.run``, without effect."""
-
-    experimental_enable_dynamic_batch_size: bool = True
-    experimental_bucketizing_dynamic_shape: bool = False
-    experimental_xla_options: Any = None
-
-
 class _CrossDeviceOperations:
     """The base of TensorFlow's algorithms for the devices of a process; a process has one device here."""
 

@@ -82,16 +82,6 @@ def random_flip_up_down(image: Any, seed: Any = None) -> Tensor:
     return _flipped("random_flip_up_down", image, 0, _stateful_draw_of(seed))
 
 
-def stateless_random_flip_left_right(image: Any, seed: Any) -> Tensor:
-    """``random_flip_left_right`` with a seed of two integers."""
-    return _flipped("stateless_random_flip_left_right", image, 1, _stateless_draw_of(seed))
-
-
-def stateless_random_flip_up_down(image: Any, seed: Any) -> Tensor:
-    """``random_flip_up_down`` with a seed of two integers."""
-    return _flipped("stateless_random_flip_up_down", image, 0, _stateless_draw_of(seed))
-
-
 def _random_part(name: str, value: Any, size: Any, draw: Draw) -> Tensor:
     x = convert_to_tensor(value)
     sizes, shape = ops.as_python_ints(size, f"{name}: size"), x._array.shape
@@ -196,22 +186,8 @@ def random_hue(image: Any, max_delta: Any, seed: Any = None) -> Tensor:
     return adjust_hue(x, _stateful_draw_of(seed)([], -max_delta, max_delta))
 
 
-def stateless_random_hue(image: Any, max_delta: Any, seed: Any) -> Tensor:
-    """``random_hue`` with a seed of two integers."""
-    _check_max_delta("stateless_random_hue", max_delta, 0.5)
-    x = checked_colors("stateless_random_hue", image, least_rank=3, channels=3)
-    return adjust_hue(x, _stateless_draw_of(seed)([], -max_delta, max_delta))
-
-
 def random_saturation(image: Any, lower: Any, upper: Any, seed: Any = None) -> Tensor:
     """``adjust_saturation`` by a factor in [lower, upper); arguments and errors as for ``random_contrast``."""
     _check_range("random_saturation", lower, upper)
     x = checked_colors("random_saturation", image, least_rank=3, channels=3)
     return adjust_saturation(x, _stateful_draw_of(seed)([], lower, upper))
-
-
-def stateless_random_saturation(image: Any, lower: Any, upper: Any, seed: Any = None) -> Tensor:
-    """``random_saturation`` with a seed of two integers."""
-    _check_range("stateless_random_saturation", lower, upper)
-    x = checked_colors("stateless_random_saturation", image, least_rank=3, channels=3)
-    return adjust_saturation(x, _stateless_draw_of(seed)([], lower, upper))

@@ -20,7 +20,7 @@ from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.files.formats.image_file import decode_image_file, pillow_image_module
 from fastgrad._src.files.formats.png_file import encode_png_file
 from fastgrad._src.image.colors import convert_image_dtype
-from fastgrad._src.ops.arguments import as_python_ints, scalar_of_dtype, tensor_of_dtype
+from fastgrad._src.ops.arguments import as_python_ints, scalar_of_dtype
 from fastgrad._src.ops.python_function import numpy_function
 from fastgrad._src.ops.shaping import expand_dims
 
@@ -352,27 +352,6 @@ def extract_jpeg_shape(contents: Any, output_type: Any = dtypes.int32, name: str
         return np.array([image.height, image.width, len(image.getbands())], target.numpy)
 
     return _call_on_host(shape_of, [_string_scalar("extract_jpeg_shape", contents)], target)
-
-
-def is_jpeg(contents: Any, name: str | None = None) -> Tensor:
-    """True where a string begins as a JPEG file does.
-
-    Args:
-        contents: strings of any shape.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: a tensor of another dtype.
-        TypeError: a Python value that is no string.
-    """
-    x = tensor_of_dtype(contents, dtypes.string, "is_jpeg", "contents")
-
-    def begins(strings: Any) -> np.ndarray:
-        values = np.asarray(strings, object)
-        flags = [value[:3] == b"\xff\xd8\xff" for value in values.reshape(-1)]
-        return np.array(flags, bool).reshape(values.shape)
-
-    return _call_on_host(begins, [x], dtypes.bool)
 
 
 # ---- encoding -----------------------------------------------------------------------------------------

@@ -162,26 +162,6 @@ _adjust_contrast: Operation = ops.kernel_operation(
 )
 
 
-def adjust_gamma(image: Any, gamma: Any = 1, gain: Any = 1) -> Tensor:
-    """``gain * image ** gamma``, clipped to the range of an integer dtype.
-
-    Args:
-        image: any shape, floats or integers.
-        gamma, gain: numbers; ``gamma`` is not negative.
-
-    Raises:
-        ValueError: ``gamma`` is negative; InvalidArgumentError if it is a tensor.
-        AttributeError: ``image`` holds no numbers.
-    """
-    if as_tensor_or_none(gamma) is not None:
-        ops.Assert(
-            ops.reduce_all(ops.greater_equal(gamma, 0)), ["adjust_gamma: Gamma should be a non-negative real number."]
-        )
-    elif not checked_number("adjust_gamma", "gamma", gamma) >= 0:
-        raise ValueError(f"adjust_gamma: Gamma should be a non-negative real number, got {gamma}.")
-    return _adjust_as_floats(image, lambda x: ops.multiply(gain, ops.pow(x, gamma)), saturate=True)
-
-
 def per_image_standardization(image: Any) -> Tensor:
     """``image``, or each image of a batch, with mean 0 and variance 1.
 
@@ -387,12 +367,6 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
 # ---- linear colour spaces -----------------------------------------------------------------------------
 
 # The matrices are those of TensorFlow: a row for each channel of the argument.
-_YIQ_OF_RGB = [[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617], [0.114, -0.32134392, 0.31119955]]
-_RGB_OF_YIQ: Sequence[Sequence[float]] = [
-    [1, 1, 1],
-    [0.95598634, -0.27201283, -1.10674021],
-    [0.6208248, -0.64720424, 1.70423049],
-]
 _YUV_OF_RGB = [[0.299, -0.14714119, 0.61497538], [0.587, -0.28886916, -0.51496512], [0.114, 0.43601035, -0.10001026]]
 _RGB_OF_YUV: Sequence[Sequence[float]] = [[1, 1, 1], [0, -0.394642334, 2.03206185], [1.13988303, -0.58062185, 0]]
 _GRAY_OF_RGB = [[0.2989], [0.5870], [0.1140]]
@@ -403,8 +377,8 @@ def _multiply_channels(name: str, images: Any, matrix: Sequence[Sequence[float]]
     return ops.tensordot(x, _constant(matrix, x.dtype), [[x._array.ndim - 1], [0]])
 
 
-def rgb_to_yiq(images: Any) -> Tensor:
-    """Luma and two chroma channels of the NTSC system.
+def rgb_to_yuv(images: Any) -> Tensor:
+    """Luma and two chroma channels of the PAL system.
 
     Args:
         images: floats in [0, 1], shape (..., 3).
@@ -412,21 +386,11 @@ def rgb_to_yiq(images: Any) -> Tensor:
     Raises:
         InvalidArgumentError: another last dimension or dtype.
     """
-    return _multiply_channels("rgb_to_yiq", images, _YIQ_OF_RGB)
-
-
-def yiq_to_rgb(images: Any) -> Tensor:
-    """The inverse of ``rgb_to_yiq``; arguments and errors as there."""
-    return _multiply_channels("yiq_to_rgb", images, _RGB_OF_YIQ)
-
-
-def rgb_to_yuv(images: Any) -> Tensor:
-    """Luma and two chroma channels of the PAL system; arguments and errors as for ``rgb_to_yiq``."""
     return _multiply_channels("rgb_to_yuv", images, _YUV_OF_RGB)
 
 
 def yuv_to_rgb(images: Any) -> Tensor:
-    """The inverse of ``rgb_to_yuv``; arguments and errors as for ``rgb_to_yiq``."""
+    """The inverse of ``rgb_to_yuv``; arguments and errors as there."""
     return _multiply_channels("yuv_to_rgb", images, _RGB_OF_YUV)
 
 

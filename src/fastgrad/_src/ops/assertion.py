@@ -31,9 +31,7 @@ _CONDITIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "assert_greater": (">", np.greater),
     "assert_greater_equal": (">=", np.greater_equal),
     "assert_positive": (">", np.greater),
-    "assert_negative": ("<", np.less),
     "assert_non_negative": (">=", np.greater_equal),
-    "assert_non_positive": ("<=", np.less_equal),
     "assert_near": ("~=", lambda x, y, rtol, atol: np.abs(x - y) <= atol + rtol * np.abs(y)),
 }
 """The comparison sign and the element-wise test of each assertion, by the name of the assertion."""
@@ -132,9 +130,7 @@ def _make_sign_assertion(name: str) -> Callable[..., None]:
 
 
 assert_positive = _make_sign_assertion("assert_positive")
-assert_negative = _make_sign_assertion("assert_negative")
 assert_non_negative = _make_sign_assertion("assert_non_negative")
-assert_non_positive = _make_sign_assertion("assert_non_positive")
 
 
 def assert_near(
@@ -297,14 +293,6 @@ def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, nam
         raise _rank_error("assert_rank_in", x, f"in {allowed}", message)
 
 
-def assert_scalar(tensor: Any, message: str | None = None, name: str | None = None) -> Tensor:
-    """Returns ``tensor`` if its shape is (), else raises ValueError. TensorFlow: tf.debugging.assert_scalar."""
-    x = convert_to_tensor(tensor)
-    if x.ndim:
-        raise ValueError(f"{_message_prefix(message)}Expected scalar shape, saw shape: {x.shape}.")
-    return x
-
-
 def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises TypeError unless ``tensor`` has dtype ``tf_type``. TensorFlow: tf.debugging.assert_type."""
     x, expected = convert_to_tensor(tensor), dtypes.as_dtype(tf_type)
@@ -317,20 +305,6 @@ def assert_integer(x: Any, message: str | None = None, name: str | None = None) 
     x = convert_to_tensor(x)
     if not x.dtype.is_integer:
         raise TypeError(f"{_message_prefix(message)}Expected 'x' to be integer type. Found: {x.dtype!r}.")
-
-
-def assert_proper_iterable(values: Any) -> None:
-    """Raises TypeError if ``values`` is a tensor, array or string, or not iterable.
-
-    TensorFlow: tf.debugging.assert_proper_iterable.
-    """
-    if isinstance(values, (Tensor, np.ndarray, bytes, str)) or not hasattr(values, "__iter__"):
-        raise TypeError(f"Expected argument 'values' to be a 'proper' iterable. Found: {type(values)}")
-
-
-def is_numeric_tensor(tensor: Any) -> bool:
-    """Whether ``tensor`` is a tensor of numbers. TensorFlow: tf.debugging.is_numeric_tensor."""
-    return isinstance(tensor, Tensor) and (tensor.dtype.is_integer or tensor.dtype.is_differentiable)
 
 
 def assert_shapes(

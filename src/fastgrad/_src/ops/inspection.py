@@ -8,17 +8,16 @@ import numpy as np
 
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
-from fastgrad._src.core.operation import ALL_DTYPES, BOOL_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE, Form, Operation
+from fastgrad._src.core.operation import ALL_DTYPES, BOOL_DTYPES, REAL_DTYPES, Form, Operation
 from fastgrad._src.core.result_rules import ArraySpec, reduction_result, require_fitting_shapes
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.ops.arguments import check_dtype, nonnegative_axis, tensor_of
 from fastgrad._src.ops.arithmetic import subtract
 from fastgrad._src.ops.batching import shift_axes_rule
 from fastgrad._src.ops.casting import cast
-from fastgrad._src.ops.comparison import greater, greater_equal
 from fastgrad._src.ops.division import realdiv
 from fastgrad._src.ops.kernel_launches import kernel_operation, launches_from
-from fastgrad._src.ops.reduction import reduce_all, reduced_shape, reduces_trailing_axes, reduction_axes
+from fastgrad._src.ops.reduction import reduced_shape, reduces_trailing_axes, reduction_axes
 
 KERNEL_MIN_ELEMENTS = 2048
 """The number of elements from which the kernel of argmax is faster than NumPy with a test for NaN."""
@@ -163,29 +162,3 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
     x = tensor_of(value)
     zeros = subtract(constant_tensor(np.array(x._array.size)), count_nonzero(x))
     return realdiv(cast(zeros, dtypes.float32), constant_tensor(np.array(x._array.size, np.float32)))
-
-
-def _is_ascending(name: str, compare: Any, x: Any) -> Tensor:
-    x = tensor_of(x)
-    if x._array.dtype not in NUMERIC_DTYPES:
-        raise TypeError(f"{name}: Expected x to be numeric, instead found: {x.dtype!r}")
-    flat = TABLE["reshape"](x, shape=(x._array.size,))
-    return reduce_all(compare(flat[1:], flat[:-1]))
-
-
-def is_non_decreasing(x: Any, name: str | None = None) -> Tensor:
-    """Whether no element, in row-major order, is smaller than the one before it.
-
-    Raises:
-        TypeError: ``x`` is not numeric.
-    """
-    return _is_ascending("is_non_decreasing", greater_equal, x)
-
-
-def is_strictly_increasing(x: Any, name: str | None = None) -> Tensor:
-    """Whether each element, in row-major order, is larger than the one before it.
-
-    Raises:
-        TypeError: ``x`` is not numeric.
-    """
-    return _is_ascending("is_strictly_increasing", greater, x)

@@ -1,4 +1,4 @@
-"""Fourier transforms and cosine transforms: fft, ifft, rfft, irfft in one to all dimensions, fftshift, dct, idct.
+"""Fourier transforms: fft, ifft, rfft, irfft in one to all dimensions, fftshift.
 
 The formulas are those of ``tf.signal``. NumPy computes the transforms of single and double precision, SciPy those of large arrays. A transform along some
 axes is one of four rows, whose gradients are made of each other.
@@ -27,8 +27,8 @@ _REAL_OF_COMPLEX: dict[np.dtype, np.dtype] = {
     np.dtype(np.complex128): np.dtype(np.float64),
 }
 _COMPLEX_OF_REAL = {value: key for key, value in _REAL_OF_COMPLEX.items()}
-_NORMS = {"backward": (0.0, 1.0), "ortho": (0.5, 0.5), "forward": (1.0, 0.0)}
-"""The powers of the number of elements by which a transform and its inverse are divided."""
+_NORMS = {"backward": 0.0, "ortho": 0.5, "forward": 1.0}
+"""The powers of the number of elements by which a transform is divided."""
 
 
 # ---- the rows: each has its axes, counted from the last, and the length of the transform along each ---------
@@ -265,10 +265,7 @@ def _real_transform(name: str, input: Any, rank: int, fft_length: Any) -> Tensor
     x = _checked_tensor(name, input, dtypes.float32, ops.KERNEL_FLOATS)
     _check_rank(name, x, rank)
     axes = _last_axes(rank)
-    return _rfft_along(x, axes, _transform_lengths(name, x, axes, fft_length))
-
-
-def _rfft_along(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tensor:
+    lengths = _transform_lengths(name, x, axes, fft_length)
     if not x._array.size or 0 in lengths:
         shape = _resized_shape(x._array.shape, axes, _bin_lengths(lengths))
         return constant_tensor(np.zeros(shape, _COMPLEX_OF_REAL[x._array.dtype]))
@@ -279,10 +276,7 @@ def _inverse_real_transform(name: str, input: Any, rank: int, fft_length: Any) -
     x = _checked_tensor(name, input, dtypes.complex64, COMPLEX_DTYPES)
     _check_rank(name, x, rank)
     axes = _last_axes(rank)
-    return _irfft_along(x, axes, _inverse_lengths(name, x, axes, fft_length))
-
-
-def _irfft_along(x: Tensor, axes: tuple[int, ...], lengths: tuple[int, ...]) -> Tensor:
+    lengths = _inverse_lengths(name, x, axes, fft_length)
     if not x._array.size or 0 in lengths:
         shape = _resized_shape(x._array.shape, axes, lengths)
         return constant_tensor(np.zeros(shape, _REAL_OF_COMPLEX[x._array.dtype]))
@@ -355,21 +349,6 @@ def _checked_axes(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
     return tuple([axis % rank - rank for axis in numbers])
 
 
-def _checked_nonempty_axes(name: str, x: Tensor, axes: Any) -> tuple[int, ...]:
-    along = _checked_axes(name, x, axes)
-    if not along:
-        raise InvalidArgumentError(f"{name}: wants at least one axis, got axes {axes!r} of shape {x.shape}.")
-    return along
-
-
-def _normalize_transform(name: str, x: Tensor, lengths: tuple[int, ...], norm: str | None, is_inverse: bool) -> Tensor:
-    if norm is not None and norm not in _NORMS:
-        raise ValueError(f"{name}: norm must be one of {sorted(_NORMS)}, got {norm!r}.")
-    power = _NORMS[norm or "backward"][0]
-    factor = float(math.prod(lengths)) ** (power if is_inverse else -power)
-    return x if power == 0.0 else _scaled(x, factor)
-
-
 def fftnd(
     input_tensor: Any, fft_length: Any = None, axes: Any = None, norm: str | None = None, name: str | None = None
 ) -> Tensor:
@@ -379,8 +358,7 @@ def fftnd(
         input_tensor: complex64 or complex128.
         fft_length: for each axis the length to which the input is cut, or padded with zeros. Default: the sizes of the input.
         axes: distinct axes. Default: all.
-        norm: "backward" (default) divides the inverse transform by the number n of elements; "forward" divides the transform by n;
-            "ortho" divides both by the square root of n.
+        norm: "forward" divides the transform by the number of elements, "ortho" by its square root, "backward" (default) by nothing.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -388,48 +366,15 @@ def fftnd(
         ValueError: another dtype or ``norm``.
         InvalidArgumentError: an axis twice or out of range, more or fewer lengths than axes, or a negative one.
     """
-    return _complex_transform_along("fftnd", _fft, input_tensor, fft_length, axes, norm, is_inverse=False)
-
-
-def ifftnd(
-    input_tensor: Any, fft_length: Any = None, axes: Any = None, norm: str | None = None, name: str | None = None
-) -> Tensor:
-    """The inverse of ``fftnd``; arguments and errors as there."""
-    return _complex_transform_along("ifftnd", _ifft, input_tensor, fft_length, axes, norm, is_inverse=True)
-
-
-def _complex_transform_along(
-    name: str, row: Operation, value: Any, fft_length: Any, axes: Any, norm: str | None, is_inverse: bool
-) -> Tensor:
-    x = _checked_tensor(name, value, dtypes.complex64, COMPLEX_DTYPES)
-    along = _checked_axes(name, x, axes)
-    lengths = _transform_lengths(name, x, along, fft_length)
-    x = _normalize_transform(name, _resized(x, along, lengths), lengths, norm, is_inverse)
-    return row(x, axes=along) if x._array.size and along else x
-
-
-def rfftnd(
-    input_tensor: Any, fft_length: Any = None, axes: Any = None, norm: str | None = None, name: str | None = None
-) -> Tensor:
-    """The discrete Fourier transform of real numbers over any dimensions; arguments and errors as in ``fftnd``, the dtype float32 or float64.
-
-    Returns:
-        Complex; the last of the axes has length // 2 + 1 elements. No axes are an InvalidArgumentError.
-    """
-    x = _checked_tensor("rfftnd", input_tensor, dtypes.float32, ops.KERNEL_FLOATS)
-    along = _checked_nonempty_axes("rfftnd", x, axes)
-    lengths = _transform_lengths("rfftnd", x, along, fft_length)
-    return _rfft_along(_normalize_transform("rfftnd", x, lengths, norm, is_inverse=False), along, lengths)
-
-
-def irfftnd(
-    input_tensor: Any, fft_length: Any = None, axes: Any = None, norm: str | None = None, name: str | None = None
-) -> Tensor:
-    """The inverse of ``rfftnd``: the last of the axes gets 2 (bins - 1) elements by default; arguments and errors as there."""
-    x = _checked_tensor("irfftnd", input_tensor, dtypes.complex64, COMPLEX_DTYPES)
-    along = _checked_nonempty_axes("irfftnd", x, axes)
-    lengths = _inverse_lengths("irfftnd", x, along, fft_length)
-    return _irfft_along(_normalize_transform("irfftnd", x, lengths, norm, is_inverse=True), along, lengths)
+    x = _checked_tensor("fftnd", input_tensor, dtypes.complex64, COMPLEX_DTYPES)
+    along = _checked_axes("fftnd", x, axes)
+    lengths = _transform_lengths("fftnd", x, along, fft_length)
+    if norm is not None and norm not in _NORMS:
+        raise ValueError(f"fftnd: norm must be one of {sorted(_NORMS)}, got {norm!r}.")
+    power = _NORMS[norm or "backward"]
+    x = _resized(x, along, lengths)
+    x = x if power == 0.0 else _scaled(x, float(math.prod(lengths)) ** -power)
+    return _fft(x, axes=along) if x._array.size and along else x
 
 
 def fftshift(x: Any, axes: Any = None, name: str | None = None) -> Tensor:
@@ -458,84 +403,3 @@ def _shifted(name: str, value: Any, axes: Any, sign: int) -> Tensor:
     numbers = range(rank) if axes is None else np.atleast_1d(np.asarray(axes)).tolist()
     along = [ops.nonnegative_axis(axis, rank, name) for axis in numbers]
     return ops.roll(x, [sign * (x._array.shape[axis] // 2) for axis in along], along)
-
-
-# ---- cosine transforms ---------------------------------------------------------------------------------------
-
-
-def dct(
-    input: Any, type: int = 2, n: Any = None, axis: int = -1, norm: str | None = None, name: str | None = None
-) -> Tensor:
-    """The discrete cosine transform of type I, II, III or IV over the last dimension.
-
-    Args:
-        input: float32 or float64, shape (..., samples).
-        type: 1 to 4.
-        n: the input is cut, or padded with zeros, to this length.
-        axis: -1.
-        norm: None, or "ortho" for an orthonormal transform, which type I does not have.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        NotImplementedError: another axis.
-        TypeError: another dtype, or a length that is no integer.
-        ValueError: a scalar; another type, length or norm, or type I of one sample.
-    """
-    x = convert_to_tensor(input)
-    _check_cosine_transform("dct", x, type, n, axis, norm)
-    return _cosine_transform(x, type, n, norm)
-
-
-def idct(
-    input: Any, type: int = 2, n: Any = None, axis: int = -1, norm: str | None = None, name: str | None = None
-) -> Tensor:
-    """The inverse of ``dct``; without ``norm`` times 2 n, or 2 (n - 1) for type I. Arguments and errors as for ``dct``."""
-    x = convert_to_tensor(input)
-    _check_cosine_transform("idct", x, type, n, axis, norm)
-    return _cosine_transform(x, {1: 1, 2: 3, 3: 2, 4: 4}[type], n, norm)
-
-
-def check_real_dtype(name: str, x: Tensor) -> None:
-    """Raises TypeError unless a tensor is float32 or float64."""
-    if x._array.dtype not in ops.KERNEL_FLOATS:
-        raise TypeError(
-            f"{name}: expected a tensor of float32 or float64, got {x.dtype.name}. Convert it with tf.cast."
-        )
-
-
-def _check_cosine_transform(name: str, x: Tensor, type: int, n: Any, axis: int, norm: str | None) -> None:
-    if axis != -1:
-        raise NotImplementedError(f"{name}: axis must be -1. Got: {axis}. Move the axis with tf.transpose.")
-    check_real_dtype(name, x)
-    _check_rank(name, x, 1)
-    if n is not None and ops.as_python_int(n, f"{name}: n") < 1:
-        raise ValueError(f"{name}: n should be a positive integer or None, got {n}.")
-    if type not in (1, 2, 3, 4):
-        raise ValueError(f"{name}: Types I, II, III and IV (I)DCT are supported, got {type}.")
-    if type == 1 and norm == "ortho":
-        raise ValueError(f"{name}: Normalization is not supported for the Type-I DCT.")
-    if type == 1 and x._array.shape[-1] < 2:
-        raise ValueError(f"{name}: Type-I DCT requires the dimension to be greater than one.")
-    if norm not in (None, "ortho"):
-        raise ValueError(f"{name}: Unknown normalization. Expected None or 'ortho', got: {norm}")
-
-
-def _cosine_transform(x: Tensor, type: int, n: Any, norm: str | None) -> Tensor:
-    if n is not None:
-        x = _resized(x, (-1,), (ops.as_python_int(n, "dct: n"),))
-    size, dtype = x._array.shape[-1], x._array.dtype
-    if type == 1:
-        return ops.real(rfft(ops.concat([x, x[..., -2:0:-1]], -1)))
-    if type == 4:
-        even = _cosine_transform(x, 2, 2 * size, None)[..., 1::2]
-        return even if norm is None else _scaled(even, math.sqrt(0.5 / size))
-    angles = np.arange(size) * (math.pi * 0.5 / size)
-    factors = 2.0 * np.exp(1j * (angles if type == 3 else -angles))
-    weights = np.full(size, float(size) if type == 3 else 1.0)
-    if norm is not None:
-        weights = np.full(size, math.sqrt(0.5 * size) if type == 3 else math.sqrt(0.5 / size))
-        weights[0] = math.sqrt(size) if type == 3 else 0.5 / math.sqrt(size)
-    spectrum_factors = constant_tensor((factors * weights).astype(_COMPLEX_OF_REAL[dtype]))
-    if type == 2:
-        return ops.real(rfft(x, [2 * size])[..., :size] * spectrum_factors)
-    return irfft(ops.complex(x, constant_tensor(np.zeros((), dtype))) * spectrum_factors, [2 * size])[..., :size]

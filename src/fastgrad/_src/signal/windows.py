@@ -13,10 +13,8 @@ import numpy as np
 from fastgrad._src.core import dtypes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import size_error
-from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.ops.arguments import as_python_int, numbers_below, tensor_of
-from fastgrad._src.ops.arithmetic import multiply
-from fastgrad._src.signal.fourier import check_real_dtype, dct
 
 _MEL_BREAK_HERTZ = 700.0
 _MEL_HIGH_Q = 1127.0
@@ -178,30 +176,3 @@ def linear_to_mel_weight_matrix(
     except (MemoryError, ValueError) as error:
         raise size_error(label, error) or error from None
     return _window_tensor(weights, dtype)
-
-
-def mfccs_from_log_mel_spectrograms(log_mel_spectrograms: Any, name: str | None = None) -> Tensor:
-    """The mel-frequency cepstral coefficients of log-magnitude mel spectrograms.
-
-    Args:
-        log_mel_spectrograms: float32 or float64, shape (..., num_mel_bins).
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        The shape of the argument: a cosine transform of type II, scaled as in HTK.
-
-    Raises:
-        TypeError: another dtype.
-        ValueError: there are no bands.
-        InvalidArgumentError: a scalar.
-    """
-    x = convert_to_tensor(log_mel_spectrograms)
-    check_real_dtype("mfccs_from_log_mel_spectrograms", x)
-    if not x._array.ndim:
-        raise InvalidArgumentError(
-            "mfccs_from_log_mel_spectrograms: log_mel_spectrograms must have rank 1 or more, got 0."
-        )
-    bands = x._array.shape[-1]
-    if not bands:
-        raise ValueError(f"num_mel_bins must be positive. Got: {x!r}")
-    return multiply(dct(x), constant_tensor(np.asarray(1 / math.sqrt(2 * bands), x._array.dtype)))

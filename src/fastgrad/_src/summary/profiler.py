@@ -189,27 +189,6 @@ def stop(save: bool = True) -> None:
         session.save()
 
 
-class Profile:
-    """A context of a profile: ``start`` when it is entered, and ``stop`` at its end.
-
-    Args:
-        logdir, options: as of ``start``.
-
-    Raises:
-        AlreadyExistsError: a profile is running when the context is entered.
-        TypeError: as ``start``, when the context is entered.
-    """
-
-    def __init__(self, logdir: Any, options: ProfilerOptions | None = None) -> None:
-        self._logdir, self._options = logdir, options
-
-    def __enter__(self) -> None:
-        start(self._logdir, self._options)
-
-    def __exit__(self, *exception: object) -> None:
-        stop()
-
-
 class Trace:
     """A context of a named part of a program, an event of the running profile. Without a profile it does nothing.
 

@@ -8,7 +8,6 @@ from fastgrad._src.keras.layers.activation import LeakyReLU as LeakyReLU
 from fastgrad._src.keras.layers.activation import PReLU as PReLU
 from fastgrad._src.keras.layers.activation import ReLU as ReLU
 from fastgrad._src.keras.layers.activation import Softmax as Softmax
-from fastgrad._src.keras.layers.attention import AdditiveAttention as AdditiveAttention
 from fastgrad._src.keras.layers.attention import Attention as Attention
 from fastgrad._src.keras.layers.batch_normalization import BatchNormalization as BatchNormalization
 from fastgrad._src.keras.layers.borders import Cropping1D as Cropping1D

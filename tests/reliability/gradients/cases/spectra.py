@@ -40,7 +40,6 @@ CASES |= {
     "signal.irfft": at(
         lambda tf, x, y: tf.signal.irfft(tf.complex(x, y), [7]), normal(2, 4), normal(2, 4, seed=1), dtypes=FLOATS
     ),
-    "signal.dct": at(lambda tf, x: tf.signal.dct(x, norm="ortho"), normal(2, 5), dtypes=FLOATS),
     "signal.stft": at(lambda tf, x: parts(tf, tf.signal.stft(x, 4, 2)), normal(2, 9)),
     "signal.overlap_and_add": at(lambda tf, x: tf.signal.overlap_and_add(x, 2), normal(2, 3, 5)),
     "sparse.sparse_dense_matmul": at(

@@ -25,11 +25,11 @@ _AS_IN_TF = _split_names(
     "complex128 complex64 concat control_dependencies cos cosh cumsum custom_gradient device divide double dynamic_partition "
     "dynamic_stitch edit_distance einsum ensure_shape equal exp eye fftnd fill float16 float32 float64 floor "
     "foldl foldr function get_logger get_static_value grad_pass_through greater greater_equal group guarantee_const half "
-    "histogram_fixed_width histogram_fixed_width_bins identity identity_n ifftnd init_scope int16 int32 int64 int8 irfftnd "
+    "histogram_fixed_width histogram_fixed_width_bins identity identity_n init_scope int16 int32 int64 int8 "
     "is_symbolic_tensor is_tensor less less_equal linspace logical_and logical_not logical_or map_fn matmul matrix_square_root maximum "
     "meshgrid minimum multiply negative newaxis no_op not_equal numpy_function one_hot ones pow print "
     "py_function qint16 qint32 qint8 quint16 quint8 range rank realdiv recompute_grad repeat required_space_to_batch_paddings reshape "
-    "reverse rfftnd roll round saturate_cast scalar_mul scan scatter_nd searchsorted sequence_mask shape_n sigmoid sign sin sinh slice "
+    "reverse roll round saturate_cast scalar_mul scan scatter_nd searchsorted sequence_mask shape_n sigmoid sign sin sinh slice "
     "sort space_to_batch_nd split sqrt square stack stop_gradient strided_slice string subtract switch_case tan tanh "
     "tensor_scatter_nd_add tensor_scatter_nd_max tensor_scatter_nd_min tensor_scatter_nd_sub tensor_scatter_nd_update tensordot tile "
     "timestamp truediv truncatediv truncatemod type_spec_from_value uint16 uint32 uint64 uint8 unique unique_with_counts unravel_index "
@@ -47,7 +47,7 @@ _NAMESPACES_OF_TF_1 = ("gfile", "initializers", "losses", "manip", "metrics", "p
 
 _REFUSED = _split_names(
     "autograph.to_code autograph.to_graph data.experimental image.ResizeMethod image.resize image.resize_with_pad image.sample_distorted_bounding_box "
-    "lookup.experimental nn.ctc_loss nn.ctc_beam_search_decoder nn.dilation2d nn.erosion2d nn.embedding_lookup_sparse "
+    "lookup.experimental nn.ctc_loss nn.ctc_beam_search_decoder nn.dilation2d nn.embedding_lookup_sparse "
     "nn.nce_loss nn.quantized_conv2d nn.safe_embedding_lookup_sparse "
     "nn.experimental nn.gelu random.experimental saved_model.load "
     "test.compute_gradient train.experimental"
@@ -68,17 +68,14 @@ _RENAMED = {
     **_target_by_name(
         "math.",
         "angle betainc ceil conj cumprod digamma erf erfc expm1 floordiv floormod igamma igammac imag invert_permutation "
-        "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing lgamma log log1p log_sigmoid logical_xor mod polygamma "
+        "is_finite is_inf is_nan lgamma log log1p log_sigmoid logical_xor mod polygamma "
         "real reciprocal rint rsqrt segment_max segment_mean segment_min segment_prod segment_sum squared_difference unsorted_segment_max "
         "unsorted_segment_mean unsorted_segment_min unsorted_segment_prod unsorted_segment_sqrt_n unsorted_segment_sum zeta",
     ),
     **_target_by_name("linalg.", "cholesky cholesky_solve cross global_norm matrix_transpose qr svd trace"),
     **_target_by_name("linalg.", "band_part diag diag_part set_diag solve triangular_solve", "matrix_"),
-    **_target_by_name(
-        "debugging.",
-        "assert_integer assert_proper_iterable assert_type check_numerics is_numeric_tensor",
-    ),
-    **_target_by_name("math.", "is_finite is_inf is_nan is_non_decreasing is_strictly_increasing", "debugging."),
+    **_target_by_name("debugging.", "assert_integer assert_type check_numerics"),
+    **_target_by_name("math.", "is_finite is_inf is_nan", "debugging."),
     **_target_by_name(
         "io.",
         "decode_base64 encode_base64 matching_files parse_single_sequence_example parse_tensor read_file serialize_tensor write_file "
@@ -86,7 +83,7 @@ _RENAMED = {
     ),
     **_target_by_name("signal.", "fft fft2d fft3d ifft ifft2d ifft3d"),
     **_target_by_name(
-        "signal.", "dct fft fft2d fft3d idct ifft ifft2d ifft3d irfft irfft2d irfft3d rfft rfft2d rfft3d", "spectral."
+        "signal.", "fft fft2d fft3d ifft ifft2d ifft3d irfft irfft2d irfft3d rfft rfft2d rfft3d", "spectral."
     ),
     **_target_by_name("random.", "gamma normal shuffle uniform", "random_"),
     **_target_by_name("", "as_dtype as_string cast saturate_cast", "dtypes."),
@@ -209,11 +206,10 @@ for _name in _split_names("he_normal he_uniform lecun_normal lecun_uniform"):
     _declare_arguments(f"initializers.{_name} = keras.initializers.{_name}(seed)")
 for _names, _order in (
     ("equal greater greater_equal less less_equal none_equal", "x y data= summarize message name"),
-    ("negative non_negative non_positive positive", "x data= summarize message name"),
+    ("non_negative positive", "x data= summarize message name"),
     ("near", "x y rtol atol data= summarize message name"),
     ("rank rank_at_least", "x rank data= summarize message name"),
     ("rank_in", "x ranks data= summarize message name"),
-    ("scalar", "tensor name message"),
 ):
     for _name in _split_names(_names):
         _declare_arguments(f"assert_{_name} debugging.assert_{_name} = debugging.assert_{_name}({_order})")

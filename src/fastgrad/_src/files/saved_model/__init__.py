@@ -15,19 +15,9 @@ from fastgrad._src.files.saved_model.saving import DEFAULT_SIGNATURE as DEFAULT_
 from fastgrad._src.files.saved_model.saving import save as save
 
 # TensorFlow's constants, for programs that look into its SavedModels
-ASSETS_DIRECTORY = "assets"
-ASSETS_KEY = "saved_model_assets"
-DEBUG_DIRECTORY = "debug"
-DEBUG_INFO_FILENAME_PB = "saved_model_debug_info.pb"
-SAVED_MODEL_FILENAME_PB = "saved_model.pb"
-SAVED_MODEL_FILENAME_PBTXT = "saved_model.pbtxt"
-SAVED_MODEL_SCHEMA_VERSION = 1
 VARIABLES_DIRECTORY, VARIABLES_FILENAME = "variables", "variables"
-GPU, TPU, TRAINING = "gpu", "tpu", "train"
-CLASSIFY_INPUTS = PREDICT_INPUTS = REGRESS_INPUTS = "inputs"
-CLASSIFY_OUTPUT_CLASSES, CLASSIFY_OUTPUT_SCORES = "classes", "scores"
+PREDICT_INPUTS = REGRESS_INPUTS = "inputs"
 PREDICT_OUTPUTS = REGRESS_OUTPUTS = "outputs"
-CLASSIFY_METHOD_NAME = "tensorflow/serving/classify"
 PREDICT_METHOD_NAME = "tensorflow/serving/predict"
 REGRESS_METHOD_NAME = "tensorflow/serving/regress"
 

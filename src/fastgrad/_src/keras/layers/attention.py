@@ -1,4 +1,4 @@
-"""``Attention`` (Luong) and ``AdditiveAttention`` (Bahdanau): scores are products or sums of queries and keys."""
+"""``Attention`` (Luong): scores are products or sums of queries and keys."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Attention(Layer):
         query, value = inputs[:2]
         key = inputs[2] if len(inputs) > 2 else value
         rate = self.dropout if training else 0.0
-        if return_attention_scores or not self._scores_are_products():
+        if return_attention_scores or self.score_mode != "dot":
             results, weights = self._attend_by_operations(query, key, value, value_mask, use_causal_mask, rate)
         else:
             weights = None
@@ -78,9 +78,6 @@ class Attention(Layer):
         if query_mask is not None:
             results = results * ops.expand_dims(ops.cast(query_mask, results.dtype), -1)
         return (results, weights) if return_attention_scores else results
-
-    def _scores_are_products(self) -> bool:
-        return self.score_mode == "dot"
 
     def _attend_by_kernel(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float
@@ -153,32 +150,3 @@ class Attention(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape[0][:-1], input_shape[1][-1])
-
-
-class AdditiveAttention(Attention):
-    """``Attention`` whose scores are sums of ``scale * tanh(query + key)`` (Bahdanau, Cho and Bengio 2015).
-
-    Args:
-        use_scale: whether there is a weight ``scale``, of the queries' last size.
-        dropout, seed: as in ``Attention``.
-        **kwargs: as in ``Layer``.
-    """
-
-    def __init__(self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return {name: value for name, value in super().get_config().items() if name != "score_mode"}
-
-    def build(self, input_shape: Any) -> None:
-        self._check_inputs(input_shape)
-        self.scale: Any = None
-        if self.use_scale:
-            self.scale = self.add_weight((input_shape[0][-1],), "glorot_uniform", name="scale")
-
-    def _scores_are_products(self) -> bool:
-        return False
-
-    def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
-        activated_sums = ops.tanh(ops.expand_dims(query, -2) + ops.expand_dims(key, -3))
-        return ops.reduce_sum(activated_sums if self.scale is None else activated_sums * self.scale._read(), axis=-1)

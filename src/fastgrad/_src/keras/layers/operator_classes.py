@@ -17,7 +17,6 @@ _CLASS_NAMES = {
     "abs": "Absolute",
     "allclose": "AllClose",
     "batch_normalization": "BatchNorm",
-    "cdist": "CDist",
     "conj": "Conjugate",
     "ctc_loss": "CTCLoss",
     "fft": "FFT",
@@ -29,7 +28,6 @@ _CLASS_NAMES = {
     "isin": "IsIn",
     "jvp": "JVP",
     "layer_normalization": "LayerNorm",
-    "psnr": "PSNR",
     "rfft": "RFFT",
     "rgb_to_grayscale": "RGBToGrayscale",
     "rgb_to_hsv": "RGBToHSV",
@@ -46,8 +44,8 @@ _CORE_CLASSES = (
     "Switch Unstack VectorizedMap WhileLoop"
 )
 _MATH_CLASSES = (
-    "CDist Erf Erfc Erfinv ExtractSequences FFT FFT2 IFFT2 IRFFT InTopK Logdet Logsumexp RFFT Rsqrt STFT SegmentMax SegmentMin "
-    "SegmentProd SegmentSum TopK ViewAsComplex ViewAsReal"
+    "Erf Erfc Erfinv FFT FFT2 IFFT2 IRFFT InTopK Logdet Logsumexp RFFT Rsqrt STFT SegmentMax SegmentMin "
+    "SegmentProd SegmentSum TopK"
 )
 _MODULES = {
     **dict.fromkeys(_CORE_CLASSES.split(), "core"),

@@ -61,11 +61,9 @@ from fastgrad._src.keras.metrics.cross_entropy import SquaredHinge as SquaredHin
 from fastgrad._src.keras.metrics.curves import AUC as AUC
 from fastgrad._src.keras.metrics.curves import PrecisionAtRecall as PrecisionAtRecall
 from fastgrad._src.keras.metrics.curves import RecallAtPrecision as RecallAtPrecision
-from fastgrad._src.keras.metrics.curves import SensitivityAtSpecificity as SensitivityAtSpecificity
 from fastgrad._src.keras.metrics.curves import SpecificityAtSensitivity as SpecificityAtSensitivity
 from fastgrad._src.keras.metrics.f_score import F1Score as F1Score
 from fastgrad._src.keras.metrics.f_score import FBetaScore as FBetaScore
-from fastgrad._src.keras.metrics.iou import BinaryIoU as BinaryIoU
 from fastgrad._src.keras.metrics.iou import IoU as IoU
 from fastgrad._src.keras.metrics.iou import MeanIoU as MeanIoU
 from fastgrad._src.keras.metrics.metric import Metric as Metric
@@ -74,7 +72,6 @@ from fastgrad._src.keras.metrics.reduction import Mean as Mean
 from fastgrad._src.keras.metrics.reduction import MeanMetricWrapper as MeanMetricWrapper
 from fastgrad._src.keras.metrics.reduction import Sum as Sum
 from fastgrad._src.keras.metrics.regression import CosineSimilarity as CosineSimilarity
-from fastgrad._src.keras.metrics.regression import LogCoshError as LogCoshError
 from fastgrad._src.keras.metrics.regression import MeanAbsoluteError as MeanAbsoluteError
 from fastgrad._src.keras.metrics.regression import MeanAbsolutePercentageError as MeanAbsolutePercentageError
 from fastgrad._src.keras.metrics.regression import MeanSquaredError as MeanSquaredError

@@ -231,11 +231,11 @@ class _BestUnderConstraint(_AllFourCounts):
         return {**super().get_config(), **own_config}
 
 
-class SensitivityAtSpecificity(_BestUnderConstraint, argument="specificity"):
-    """The greatest recall over thresholds where the fraction of recognised negatives is at least ``specificity``.
+class SpecificityAtSensitivity(_BestUnderConstraint, argument="sensitivity"):
+    """The greatest fraction of recognised negatives over thresholds where recall is at least ``sensitivity``.
 
     Args:
-        specificity: in [0, 1].
+        sensitivity: in [0, 1].
         num_thresholds: the number of thresholds.
         class_id: the column that counts; default all.
         name, dtype: as in ``Metric``.
@@ -244,22 +244,16 @@ class SensitivityAtSpecificity(_BestUnderConstraint, argument="specificity"):
         ValueError: a number is out of range.
     """
 
-    _ratios = RECALL_COUNT_NAMES, SPECIFICITY_COUNT_NAMES
-
-
-class SpecificityAtSensitivity(_BestUnderConstraint, argument="sensitivity"):
-    """The greatest specificity where recall is at least ``sensitivity``; arguments as ``SensitivityAtSpecificity``."""
-
     _ratios = SPECIFICITY_COUNT_NAMES, RECALL_COUNT_NAMES
 
 
 class PrecisionAtRecall(_BestUnderConstraint, argument="recall"):
-    """The greatest precision where recall is at least ``recall``; arguments as ``SensitivityAtSpecificity``."""
+    """The greatest precision where recall is at least ``recall``; arguments as ``SpecificityAtSensitivity``."""
 
     _ratios = PRECISION_COUNT_NAMES, RECALL_COUNT_NAMES
 
 
 class RecallAtPrecision(_BestUnderConstraint, argument="precision"):
-    """The greatest recall where precision is at least ``precision``; arguments as ``SensitivityAtSpecificity``."""
+    """The greatest recall where precision is at least ``precision``; arguments as ``SpecificityAtSensitivity``."""
 
     _ratios = RECALL_COUNT_NAMES, PRECISION_COUNT_NAMES

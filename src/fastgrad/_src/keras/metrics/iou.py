@@ -13,7 +13,6 @@ from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.user_lines import warn
 from fastgrad._src.keras.losses.loss import as_tensor
-from fastgrad._src.keras.masks import attach_mask, mask_of
 from fastgrad._src.keras.metrics.metric import Metric
 from fastgrad._src.keras.metrics.reduction import weights_of_elements
 from fastgrad._src.keras.settings import epsilon
@@ -126,34 +125,6 @@ class IoU(Metric):
         is_present = union > 1e-9
         ratios = ops.where(is_present, intersection / (union + epsilon()), 0.0)
         return ops.reduce_sum(ratios) / (ops.reduce_sum(ops.cast(is_present, dtypes.float32)) + epsilon())
-
-
-class BinaryIoU(IoU):
-    """``IoU`` of two classes; a prediction is the second class if it is at least ``threshold``.
-
-    Args:
-        target_class_ids: the classes that count.
-        threshold: the threshold of predictions.
-        name, dtype: as in ``IoU``.
-    """
-
-    _arguments = ("target_class_ids", "threshold")
-
-    def __init__(
-        self,
-        target_class_ids: Sequence[int] = (0, 1),
-        threshold: float = 0.5,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(2, target_class_ids, name, dtype)
-        self.threshold = threshold
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        with hide_from_tapes():
-            predicted_classes = ops.cast(as_tensor(y_pred, dtypes.float32) >= self.threshold, dtypes.int64)
-            attach_mask(predicted_classes, mask_of(y_pred), to_layers=False)
-        super().update_state(y_true, predicted_classes, sample_weight)
 
 
 class MeanIoU(IoU):

@@ -29,10 +29,6 @@ class MeanSquaredLogarithmicError(NamedMetric, function=losses.mean_squared_loga
     """The mean of ``mean_squared_logarithmic_error`` over samples; arguments are those of the function and of ``Metric``."""
 
 
-class LogCoshError(NamedMetric, function=losses.log_cosh, name="logcosh"):
-    """The mean of ``log_cosh`` over samples; arguments are those of the function and of ``Metric``."""
-
-
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """Returns the cosine of the angle between ``y_true`` and ``y_pred`` along ``axis``: the loss of this name with the opposite sign."""
     return -losses.cosine_similarity(y_true, y_pred, axis)

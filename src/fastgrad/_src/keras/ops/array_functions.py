@@ -258,7 +258,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "tensordot": lambda x1, x2, axes=2: _call_with_common_dtype(ops.tensordot, x1, x2, axes=axes), "einsum": described(lambda subscripts, *operands, **kwargs: ops.einsum(subscripts, *as_common_dtype(*operands), **kwargs), ops.einsum),
     "cross": lambda x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None: _call_with_common_dtype(products.cross, x1, x2, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis), "vander": products.vander,
     "trapezoid": lambda y, x=None, dx=1.0, axis=-1: products.trapezoid(as_floats(y), None if x is None else as_floats(x), dx, axis),
-    "view_as_complex": lambda x: ops.complex(tensor(x)[..., 0], tensor(x)[..., 1]), "view_as_real": lambda x: ops.stack([ops.real(x), ops.imag(x)], -1),
     "argpartition": order_statistics.argpartition, "histogram": order_statistics.histogram, "unique": order_statistics.unique,
     **{f"{prefix}{name}": _quantile_function(share, bool(prefix)) for prefix in ("", "nan") for name, share in (("quantile", 1.0), ("percentile", 100.0))},
     **{f"{prefix}median": _reduction(_median(bool(prefix)), as_floats) for prefix in ("", "nan")},

@@ -158,15 +158,6 @@ def jvp(fun: Any, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
     return y, nest.map_structure(accumulator.jvp, y), *auxiliary
 
 
-def _cdist(x: Any, y: Any) -> Any:
-    a, b = as_floats(x), as_floats(y)
-    if min(a.ndim, b.ndim) < 2:
-        raise ValueError(f"`cdist` inputs must have rank >= 2. Received shapes {tuple(a.shape)} and {tuple(b.shape)}.")
-    if a.shape[-1] != b.shape[-1]:
-        raise ValueError(f"cdist: Last dimension of inputs must match. Received {tuple(a.shape)}, {tuple(b.shape)}.")
-    return ops.sqrt(ops.reduce_sum(ops.square(a[..., :, None, :] - b[..., None, :, :]), -1))
-
-
 PLAIN: dict[str, Callable[..., Any]] = {
     "shape": _shape,
     "dtype": lambda x: settings.standardize_dtype(x.dtype).name,
@@ -198,7 +189,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "erfc": lambda x: ops.erfc(as_floats(x)),
     "erfinv": lambda x: ops.erfinv(as_floats(x)),
     "logdet": lambda x: ops.logdet(as_floats(x)),
-    "cdist": _cdist,
     "jvp": jvp,
     "logsumexp": _logsumexp,
     "top_k": _top_k,

@@ -74,26 +74,13 @@ def _solve_vector_or_matrix(function: Callable[..., Any], a: Any, b: Any, **opti
     return y[..., 0] if is_vector else y
 
 
-def _cholesky_inverse(x: Any, upper: bool = False) -> Any:
-    factor = _square(x)
-    inverse = ops.triangular_solve(factor, ops.eye(factor.shape[-1], dtype=factor.dtype), lower=not upper)
-    return ops.matmul(inverse, inverse, transpose_a=not upper, transpose_b=upper)
-
-
-def _lu_factor(x: Any) -> Any:
-    factors, permutation = ops.lu(as_floats(x))
-    return factors, ops.invert_permutation(permutation)
-
-
 TABLE: dict[str, Callable[..., Any]] = {
     "cholesky": _cholesky,
-    "cholesky_inverse": _cholesky_inverse,
     "det": lambda x: ops.det(_square(x)),
     "eig": lambda x: ops.eig(_square(x)),
     "eigh": lambda x: ops.eigh(_square(x)),
     "inv": lambda x: ops.inv(_square(x)),
     "lstsq": lambda a, b, rcond=None: _solve_vector_or_matrix(ops.lstsq, a, b, fast=False),
-    "lu_factor": _lu_factor,
     "matrix_rank": lambda x, tol=None: ops.matrix_rank(as_floats(x), tol),
     "norm": _norm,
     "pinv": lambda x, rcond=None: ops.pinv(as_floats(x), rcond),

@@ -122,12 +122,6 @@ def _one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse
     return from_dense(rows) if sparse else rows
 
 
-def _multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
-    x = tensor(inputs)
-    rows = ops.reduce_max(_one_hot(x, num_classes, axis, dtype), 1 if x.ndim > 1 else 0)
-    return from_dense(rows) if sparse else rows
-
-
 def _nonnegative_axes(axis: Any, rank: int) -> list[int]:
     return [place % rank for place in np.atleast_1d(axis).tolist()]
 
@@ -206,12 +200,6 @@ def _attention(
     return ops.einsum("bhts,bshd->bthd", ops.softmax(scores), v)
 
 
-def _psnr(x1: Any, x2: Any, max_val: Any) -> Any:
-    a, b = as_common_dtype(x1, x2)
-    peak = ops.cast(max_val, a.dtype)
-    return (20.0 * ops.log(peak) - 10.0 * ops.log(ops.reduce_mean(ops.squared_difference(a, b)))) / np.log(10.0)
-
-
 def _moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> Any:
     return ops.moments(tensor(x), axes, keepdims=keepdims)
 
@@ -231,14 +219,12 @@ TABLE: dict[str, Callable[..., Any]] = {
     "polar": _polar,
     "depthwise_conv": _depthwise_conv,
     "one_hot": _one_hot,
-    "multi_hot": _multi_hot,
     "moments": _moments,
     "batch_normalization": _batch_normalization,
     "layer_normalization": _layer_normalization,
     "rms_normalization": _rms_normalization,
     "normalize": _normalize,
     "dot_product_attention": _attention,
-    "psnr": _psnr,
     "depth_to_space": lambda x, block_size, data_format="channels_last": ops.depth_to_space(
         tensor(x), block_size, tensor_format(data_format, 2)
     ),

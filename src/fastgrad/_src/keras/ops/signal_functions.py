@@ -14,7 +14,7 @@ from fastgrad._src.ops import namespace as ops
 from fastgrad._src.ops.composed.numpy_functions.products import correlate
 from fastgrad._src.signal import windows
 from fastgrad._src.signal.fourier import fft, fft2d, ifft2d, irfft, rfft
-from fastgrad._src.signal.frames import frame, stft
+from fastgrad._src.signal.frames import stft
 
 
 def _window_function(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,7 +84,6 @@ def _correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
 
 
 TABLE: dict[str, Callable[..., Any]] = {
-    "extract_sequences": lambda x, sequence_length, sequence_stride: frame(tensor(x), sequence_length, sequence_stride),
     "fft": lambda x: _real_and_imaginary_parts(fft(_complex(x))),
     "fft2": lambda x: _real_and_imaginary_parts(fft2d(_complex(x))),
     "ifft2": _ifft2,

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core.argument_checks import check_choice, check_type, require
-from fastgrad._src.files.formats.json_text import parse_json
 
 _PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
@@ -227,27 +226,5 @@ class Tokenizer:
         }
 
     def to_json(self, **kwargs: Any) -> str:
-        """Returns a text for ``tokenizer_from_json``; arguments are those of ``json.dumps``."""
+        """Returns the class and ``get_config`` as JSON; arguments are those of ``json.dumps``."""
         return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
-
-
-def tokenizer_from_json(json_string: str) -> Tokenizer:
-    """Returns the tokenizer of a text from ``Tokenizer.to_json``, also one that Keras wrote.
-
-    Raises:
-        ValueError: the text is none of a tokenizer.
-    """
-    try:
-        config = dict(parse_json(json_string)["config"])
-        tables = {name: parse_json(config.pop(name)) for name in ("word_counts", "word_docs", "word_index")}
-        by_number = {
-            name: {int(number): value for number, value in parse_json(config.pop(name)).items()}
-            for name in ("index_docs", "index_word")
-        }
-        tokenizer = Tokenizer(**config)
-        tokenizer.word_counts, tokenizer.word_docs = Counter(tables["word_counts"]), Counter(tables["word_docs"])
-        tokenizer.word_index = dict(tables["word_index"])
-        tokenizer.index_docs, tokenizer.index_word = Counter(by_number["index_docs"]), by_number["index_word"]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"tokenizer_from_json: the text is none of Tokenizer.to_json: {error!r}.") from None
-    return tokenizer

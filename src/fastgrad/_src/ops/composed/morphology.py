@@ -1,4 +1,4 @@
-"""Grayscale dilation and erosion of images."""
+"""Grayscale dilation of images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from fastgrad._src.ops.creation import fill
 from fastgrad._src.ops.kernel_launches import kernel_operation
 from fastgrad._src.ops.padding import pad
 from fastgrad._src.ops.references import gradient_of_reference
-from fastgrad._src.ops.reordering import reverse
 from fastgrad._src.ops.selection import where
 from fastgrad._src.ops.windows import output_sizes, padding_sizes, per_dimension
 
@@ -50,21 +49,6 @@ def dilation2d(
         UnimplementedError: a stride or dilation of batch or channels is above 1.
     """
     return _dilated("dilation2d", input, filters, strides, padding, data_format, dilations)
-
-
-def erosion2d(
-    value: Any, filters: Any, strides: Any, padding: Any, data_format: Any, dilations: Any, name: str | None = None
-) -> Tensor:
-    """The minimum over each window of the pixels less the elements of the reversed filter: ``-dilation2d(-value, reversed)``.
-
-    Arguments, results and errors as of ``dilation2d``.
-    """
-    table = tensor_of(filters)
-    if table._array.ndim != 3:
-        raise InvalidArgumentError(f"erosion2d: filters must be 3-dimensional, got shape {list(table.shape)}.")
-    x = tensor_of(value)
-    check_dtype("erosion2d", x._array.dtype, REAL_DTYPES)
-    return -_dilated("erosion2d", -x, reverse(table, [0, 1]), strides, padding, data_format, dilations)
 
 
 def _dilated(

@@ -281,19 +281,6 @@ def unicode_split(
     return _split_characters("unicode_split", _split, input, input_encoding, errors, replacement_char)
 
 
-def unicode_split_with_offsets(
-    input: Any,
-    input_encoding: str,
-    errors: str = "replace",
-    replacement_char: int = _REPLACEMENT,
-    name: str | None = None,
-) -> tuple[Any, Any]:
-    """The characters of ``unicode_split``, and the position of the first byte of each, int64, in the same shape."""
-    arguments = (input, input_encoding, errors, replacement_char)
-    characters = _split_characters("unicode_split_with_offsets", _split, *arguments)
-    return characters, _split_characters("unicode_split_with_offsets", _offsets, *arguments)
-
-
 def _split_characters(
     name: str, row: Operation, input: Any, input_encoding: str, errors: str, replacement_char: int
 ) -> Any:
