@@ -49,7 +49,7 @@ def operands(row, dtype, shapes):
         return [elements(first, "bool"), elements(first, dtype), elements(second, dtype)]
     if row.name == "add_n":  # no broadcasting
         return [elements(first, dtype) for _ in range(3)]
-    return [elements(shape, dtype) for shape in (first, *[second] * 3)][: arity_of(row.lowering.elementwise.code)]
+    return [elements(shape, dtype) for shape in (first, *[second] * 3)][: arity_of(row.lowering.elementwise.term)]
 
 
 def assert_same_bits(got, wanted, of_zeros=True):

@@ -56,7 +56,7 @@ def test_other_errors_of_a_run_stay_as_they_are(name, monkeypatch):
 
 
 def test_a_row_declares_the_parts_of_its_lowering():
-    assert TABLE["tanh"].lowering.elementwise.code is terms.tanh
+    assert TABLE["tanh"].lowering.elementwise.term is terms.tanh
     assert TABLE["true_positions"].lowering.result_size.count is np.count_nonzero
     assert TABLE["check_numerics"].lowering.checks
     assert "code" not in vars(TABLE["tanh"])

@@ -26,7 +26,7 @@ from tests.ops.samples import SAMPLES, Sample, recorded
 
 whole_table.load()
 
-SCALARS = [name for name, row in TABLE.items() if row.lowering.elementwise.code is not None and name != "cast"]
+SCALARS = [name for name, row in TABLE.items() if row.lowering.elementwise.term is not None and name != "cast"]
 DIFFERENTIABLE = [name for name, row in TABLE.items() if row.gradient is not None and row.lowering.collective is None]
 UNARY = [name for name, row in TABLE.items() if type(row) is Unary]
 # Parts of gradients are given arrays of one shape.
@@ -95,18 +95,18 @@ def _scalar_names() -> dict[str, Any]:
 
 @cache
 def _compiled(name: str) -> Any:
-    code = TABLE[name].lowering.elementwise.code
-    names = ["x", "y", "z", "w"][: arity_of(code)]
+    term = TABLE[name].lowering.elementwise.term
+    names = ["x", "y", "z", "w"][: arity_of(term)]
     return len(names), eval(f"lambda {', '.join(names)}: {_source(name, names)}", _scalar_names())
 
 
 def _source(name: str, names: Sequence[str] = ("x", "y", "z", "w")) -> str:
-    """The Python expression of a row's code."""
+    """The Python expression of a row's term."""
 
     def text_of_leaf(leaf: Any) -> str:
         return f"({leaf.value!r})" if isinstance(leaf, Number) else names[leaf.position]
 
-    return text_of(expand(trace(TABLE[name].lowering.elementwise.code)), text_of_leaf)
+    return text_of(expand(trace(TABLE[name].lowering.elementwise.term)), text_of_leaf)
 
 
 def _operands(name: str, arity: int, values: list[float]) -> list[list[Any]]:

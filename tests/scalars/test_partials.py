@@ -81,12 +81,12 @@ def test_partials_are_derivatives(name):
 
 
 def test_element_wise_rows_have_the_gradients_of_their_scalar_functions():
-    rows = [row for row in TABLE.values() if isinstance(row.lowering.elementwise.code, ScalarOperation)]
-    with_partials = [row for row in rows if row.lowering.elementwise.code.partials]
+    rows = [row for row in TABLE.values() if isinstance(row.lowering.elementwise.term, ScalarOperation)]
+    with_partials = [row for row in rows if row.lowering.elementwise.term.partials]
     assert len(with_partials) > 50
     for row in with_partials:
         rules = row.gradient if type(row.gradient) is tuple else (row.gradient,)
-        assert len(rules) == arity_of(row.lowering.elementwise.code), row
+        assert len(rules) == arity_of(row.lowering.elementwise.term), row
 
 
 def test_the_text_of_a_gradient_calls_rows():

@@ -27,12 +27,12 @@ def rows_of(dtypes, output):
     for name, row in TABLE.items():
         if (
             row.form is not Form.ELEMENTWISE
-            or row.lowering.elementwise.code is None
+            or row.lowering.elementwise.term is None
             or name == "cast"
             or dtypes[0] not in row.dtypes
         ):
             continue
-        inputs = arity_of(row.lowering.elementwise.code)
+        inputs = arity_of(row.lowering.elementwise.term)
         if inputs == len(dtypes) and scalar_code(name, ["x"] * inputs, dtypes, output, {}) is not None:
             found.append(row)
     return found

@@ -65,7 +65,7 @@ def kinds_of(row, dtype):
         return (dtype, BOOL)
     if row.name == "add_n":
         return (dtype,) * 3
-    count = 1 if row.lowering.elementwise.code is None else arity_of(row.lowering.elementwise.code)
+    count = 1 if row.lowering.elementwise.term is None else arity_of(row.lowering.elementwise.term)
     return (dtype,) * (2 if row.name in {"left_shift", "right_shift", "leaky_relu_gradient"} else count)
 
 

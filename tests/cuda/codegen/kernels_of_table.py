@@ -61,9 +61,9 @@ def of_programs() -> Iterator[Found]:
 def of_scalars() -> Iterator[Found]:
     """Those of all element-wise rows, of elements that are some accesses of 128 bits."""
     for name, row in TABLE.items():
-        if row.lowering.elementwise.code is None or name == "cast":
+        if row.lowering.elementwise.term is None or name == "cast":
             continue
-        arity = arity_of(row.lowering.elementwise.code)
+        arity = arity_of(row.lowering.elementwise.term)
         kinds = [[dtype] * arity for dtype in ("float32", "float64", "int32", "bool")]
         kinds += [["bool", "float32", "float32"], ["float32", "bool"]]  # of `where`, of `masked`
         yield from _of_first(row, [[np.ones(16, kind) for kind in one] for one in kinds])

@@ -335,7 +335,7 @@ class Case:
         self.arrays = [np.asarray(x) for x in made]
         self.elements = sum(x.size for x in self.arrays)
         self.layouts = [str(self.generator.choice(LAYOUTS)) for _ in self.arrays]
-        if self.row.lowering.elementwise.code is not None or self.row.form in REPEATABLE:
+        if self.row.lowering.elementwise.term is not None or self.row.form in REPEATABLE:
             self.arrays = [
                 self._repeated(x) if layout == "broadcast" else x
                 for x, layout in zip(self.arrays, self.layouts, strict=True)

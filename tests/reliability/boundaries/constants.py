@@ -226,7 +226,7 @@ def reached(name: str) -> Reached:
         walk.walk(row.lowering.result_size.launches)
     for root in ROOTS.get(name, ()):
         walk.walk(root)
-    if row.lowering.elementwise.code is not None:
+    if row.lowering.elementwise.term is not None:
         for root in GROUPS:
             walk.walk(root)
     return walk

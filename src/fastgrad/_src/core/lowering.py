@@ -42,23 +42,23 @@ class Elementwise(NamedTuple):
     """How kernels compute an element of an element-wise operation.
 
     Attributes:
-        code: the formula: a function of terms, see ``terms.py``.
-        kernel_code: the expression in a kernel, if ``code`` does not serve: a function ``(scalars, *operands, **attributes)`` that
+        term: the formula: a function of terms, see ``terms.py``.
+        kernel_code: the expression in a kernel, if ``term`` does not serve: a function ``(scalars, *operands, **attributes)`` that
             takes the names of operands and returns the expression, or None for dtypes without kernels (``scalars`` is a
             ``ScalarExpressions`` of compiler/fusion/scalar_code.py).
         rounds_once: whether kernels compute half-width floats in float32 and round at the end; else they round each step.
         complex_launches: the ``launches`` for complex numbers. By default those of the row's name, if it takes complex numbers.
-        formula: for an operation made of others: a function of the inputs' dtypes that returns its formula, or None if it has none
+        expansion: for an operation made of others: a function of the inputs' dtypes that returns its formula, or None if it has none
             (see custom_operations/formula.py). Programs run the rows of the formula in its place.
         derivative: the row of the derivative of a function of one input. In a row of two inputs: the row of the derivative
             at the second input, which the first is multiplied by.
     """
 
-    code: Callable[..., Any] | None = None
+    term: Callable[..., Any] | None = None
     kernel_code: Callable[..., str | None] | None = None
     rounds_once: bool = False
     complex_launches: LaunchFunction | None = None
-    formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
+    expansion: Callable[[tuple[np.dtype, ...]], Any] | None = None
     derivative: Any = None
 
 
@@ -135,7 +135,7 @@ class Lowering(NamedTuple):
     Attributes:
         elementwise: how an element of an element-wise operation is computed.
         rounds_as_run: whether kernels give the bits of ``run`` for float32 and float64: a bool, or a function with the
-            arguments of ``launches`` that returns a bool. By default true if the kernels are those of ``code``, or if
+            arguments of ``launches`` that returns a bool. By default true if the kernels are those of ``term``, or if
             ``run`` calls them.
         launches: a function of ``Spec``s that returns the kernels for a compiled program (see ``kernels/runtime/launch.py``), or None
             for shapes or dtypes that the kernels do not take.
@@ -161,7 +161,7 @@ class Lowering(NamedTuple):
         partial_update: "positions" or "rows" if the result is the first input with some elements changed. The inputs
             are an array, positions and updates; or tables and other arrays that change, rows, ids and the number of
             ids.
-        cheap: whether an element costs less than a read of it from memory, and never fails; None if ``code`` tells it.
+        cheap: whether an element costs less than a read of it from memory, and never fails; None if ``term`` tells it.
         merges: whether programs make one call of several with the same inputs and attributes.
         checks: whether the operation runs for the error that it may raise, even if its result is unused.
         in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
@@ -191,27 +191,27 @@ class Lowering(NamedTuple):
     def function_calls(self) -> int:
         """The number of functions in the formula that are many instructions, such as exp."""
         return (
-            0 if self.elementwise.code is None else sum(map(_is_long_function, _operations_of(self.elementwise.code)))
+            0 if self.elementwise.term is None else sum(map(_is_long_function, _operations_of(self.elementwise.term)))
         )
 
     @property
     def element_cost(self) -> int:
         """The cost of an element by the formula, where an addition costs 1; 1 without a formula."""
-        code = self.elementwise.code
-        return 1 if code is None else max(sum([operation.cost for operation in _operations_of(code)]), 1)
+        term = self.elementwise.term
+        return 1 if term is None else max(sum([operation.cost for operation in _operations_of(term)]), 1)
 
     @property
     def is_cheap(self) -> bool:
         """True if an element is one instruction, which can't fail, so that it costs less than a read of it from memory."""
-        if self.cheap is not None or self.elementwise.code is None:
+        if self.cheap is not None or self.elementwise.term is None:
             return bool(self.cheap)
-        operations = _operations_of(self.elementwise.code)
+        operations = _operations_of(self.elementwise.term)
         return len(operations) <= 1 and all(operation.cost == CHEAP_COST for operation in operations)
 
 
 @functools.cache
-def _operations_of(code: Callable[..., Any]) -> list[ScalarOperation]:
-    return [node.operation for node in nodes_of(expand(trace(code))) if node.operation is not None]
+def _operations_of(term: Callable[..., Any]) -> list[ScalarOperation]:
+    return [node.operation for node in nodes_of(expand(trace(term))) if node.operation is not None]
 
 
 def _is_long_function(operation: ScalarOperation) -> bool:

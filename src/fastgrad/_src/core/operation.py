@@ -2,7 +2,7 @@
 
 A row says how an operation runs on NumPy arrays (``run``) and what its gradient is, in terms of operations
 (``gradient``). It also says what the operation is in a graph: its ``form``, and the parts of its ``lowering``
-(``lowering.py``), such as the formula ``code`` of element-wise operations. Eager execution and the tapes
+(``lowering.py``), such as the formula ``term`` of element-wise operations. Eager execution and the tapes
 read ``run`` and ``gradient``; the compiler reads all. ``elementwise`` and ``operation`` below make rows. Each file
 of ``ops/`` declares one family of operations and the public functions on top of it.
 
@@ -198,7 +198,7 @@ class Operation:
         self.keeps_rows = keeps_rows
         self.lowering = Lowering(elementwise=elementwise, launches=launches, **lowering)
         self.__doc__ = doc or type(self).__doc__
-        has_kernel_with_bits = self.lowering.elementwise.code is not None and self.lowering.rounds_as_run is None
+        has_kernel_with_bits = self.lowering.elementwise.term is not None and self.lowering.rounds_as_run is None
         self.run_if_large = run_if_large
         if large is not None:
             self.large = large
@@ -209,8 +209,8 @@ class Operation:
     @functools.cached_property
     def gradient(self) -> Any:
         """That of the scalar function which the row computes, if the row says no other."""
-        code = self.lowering.elementwise.code
-        return gradient_of(self.name, code, TABLE) if isinstance(code, ScalarOperation) and code.partials else None
+        term = self.lowering.elementwise.term
+        return gradient_of(self.name, term, TABLE) if isinstance(term, ScalarOperation) and term.partials else None
 
     # What the functions of a user's operation reach (``Snapshot``, derivatives/functions/snapshot.py).
     reached: Any = None
@@ -498,7 +498,7 @@ def elementwise(  # noqa: PLR0913  # each argument is a part of a row
     doc: str,
     *,
     run: Callable[..., Any],
-    code: Callable[..., Any],
+    term: Callable[..., Any],
     dtypes: frozenset[np.dtype] = NUMERIC_DTYPES,
     rounds_once: bool = False,
     derivative: Any = None,
@@ -512,14 +512,14 @@ def elementwise(  # noqa: PLR0913  # each argument is a part of a row
         name: TensorFlow's name.
         doc: the public function's docstring.
         run: a NumPy ufunc or a function of arrays that broadcasts.
-        code: a function of terms (see ``terms.py``), with the same value as ``run`` at every number, NaN and infinity.
+        term: a function of terms (see ``terms.py``), with the same value as ``run`` at every number, NaN and infinity.
         dtypes: the dtypes that the inputs may have.
         rounds_once, derivative: see ``Elementwise``.
         launches: the kernels of an operation that a fused loop can't compute.
         result, row: further arguments of ``Operation`` and ``Lowering``, such as ``gradient`` (see the module's docstring).
     """
-    kind = Binary if arity_of(code) > 1 else Unary
-    parts = Elementwise(code, rounds_once=rounds_once, derivative=derivative)
+    kind = Binary if arity_of(term) > 1 else Unary
+    parts = Elementwise(term, rounds_once=rounds_once, derivative=derivative)
     return kind(
         name,
         run,

@@ -115,7 +115,7 @@ class ScalarOperation(Operation):
 
     @property
     def lowering(self) -> Lowering:  # type: ignore[override]  # made at each use
-        return Lowering(NO_ELEMENTWISE._replace(formula=self.formula), launches=self.launches)
+        return Lowering(NO_ELEMENTWISE._replace(expansion=self.formula), launches=self.launches)
 
     # ---- functions without a formula -----------------------------------------------------------------------
 

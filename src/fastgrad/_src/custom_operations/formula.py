@@ -48,7 +48,7 @@ class RowOperation(ScalarOperation):
     __slots__ = ("attributes", "row")
 
     def __init__(self, row: Operation, attributes: dict[str, Any], arity: int) -> None:
-        definition = row.lowering.elementwise.code or FUNCTIONS.get(row.name)
+        definition = row.lowering.elementwise.term or FUNCTIONS.get(row.name)
         super().__init__(row.name, arity, name=row.name, definition=definition)
         self.row = row
         self.attributes = attributes

@@ -51,28 +51,28 @@ relu_gradient: Operation = elementwise(
     "relu_gradient",
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
     run=lambda g, y: np.where(y > _ZERO_OF[y.dtype], g, _ZERO_OF[g.dtype]),
-    code=terms.relu_gradient,
+    term=terms.relu_gradient,
     dtypes=REAL_DTYPES,
 )
 _relu = elementwise(
     "relu",
     "max(features, 0)",
     run=lambda x: np.maximum(x, _ZERO_OF[x.dtype]),
-    code=terms.relu,
+    term=terms.relu,
     dtypes=REAL_DTYPES,
 )
 _relu6 = elementwise(
     "relu6",
     "min(max(features, 0), 6)",
     run=lambda x: np.minimum(np.maximum(x, x.dtype.type(0)), x.dtype.type(6)),
-    code=terms.relu6,
+    term=terms.relu6,
     dtypes=REAL_DTYPES,
 )
 _relu6_gradient: Operation = elementwise(
     "relu6_gradient",
     "``g`` where ``0 < y < 6``, else 0: the gradient of relu6 from its result ``y``.",
     run=lambda g, y: np.where((y > 0) & (y < 6), g, g.dtype.type(0)),
-    code=terms.relu6_gradient,
+    term=terms.relu6_gradient,
     dtypes=REAL_DTYPES,
 )
 
@@ -153,7 +153,7 @@ _elu = elementwise(
     run=make_float_kernel_run(
         "elu", lambda x: np.where(x >= 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))), "activation"
     ),
-    code=terms.elu_of,
+    term=terms.elu_of,
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -169,7 +169,7 @@ _selu = elementwise(
         ),
         "activation",
     ),
-    code=terms.selu_of,
+    term=terms.selu_of,
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -185,7 +185,7 @@ _selu_slope: Operation = elementwise(
         ),
         "activation",
     ),
-    code=terms.selu_slope,
+    term=terms.selu_slope,
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -236,7 +236,7 @@ swish = silu
 def _gelu_operations(
     name: str,
     form: str,
-    code: ScalarOperation,
+    term: ScalarOperation,
     slope: ScalarOperation,
     product: ScalarOperation,
 ) -> Unary:
@@ -245,14 +245,14 @@ def _gelu_operations(
     Args:
         name: the name of the row; its kernels have this name, too.
         form: the words for it in docstrings.
-        code, slope, product: the scalar functions of gelu, of its derivative, and of the product of a cotangent and the derivative.
+        term, slope, product: the scalar functions of gelu, of its derivative, and of the product of a cotangent and the derivative.
     """
     slope_row: Unary = elementwise(
         f"{name}_slope",
         f"The derivative of {form} at ``x``, which programs keep for the backward pass "
         "(compiler/passes/share_activation_gradients.py).",
         run=lambda x: gradient.run(np.ones_like(x), x),
-        code=slope,
+        term=slope,
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
     )
@@ -264,7 +264,7 @@ def _gelu_operations(
             lambda g, x: with_half_floats(gradient.run, (g, x)),
             nanoseconds=kernels.ELEMENT_NANOSECONDS,
         ),
-        code=product,
+        term=product,
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
         derivative=slope_row,
@@ -276,7 +276,7 @@ def _gelu_operations(
         run=make_float_kernel_run(
             name, lambda x: with_half_floats(row.run, (x,)), "activation", kernels.ELEMENT_NANOSECONDS
         ),
-        code=code,
+        term=term,
         dtypes=FLOAT_DTYPES,
         rounds_once=True,
         derivative=slope_row,
@@ -288,14 +288,14 @@ def _gelu_operations(
 _gelu_erf = _gelu_operations(
     "gelu",
     "gelu",
-    code=terms.gelu_of,
+    term=terms.gelu_of,
     slope=terms.gelu_slope,
     product=terms.gelu_gradient,
 )
 _gelu_tanh = _gelu_operations(
     "gelu_tanh",
     "gelu's tanh form",
-    code=terms.gelu_tanh_of,
+    term=terms.gelu_tanh_of,
     slope=terms.gelu_tanh_slope,
     product=terms.gelu_tanh_gradient,
 )

@@ -52,7 +52,7 @@ add = elementwise(
         <tf.Tensor: shape=(2,), dtype=int32, numpy=array([11, 12], dtype=int32)>
     """,
     run=np.add,
-    code=terms.ADD,
+    term=terms.ADD,
     dtypes=NUMERIC_DTYPES | STRING_DTYPES,
     keeps_rows=True,
     # x + 0.0 is not x where x is -0.0, but x + -0.0 is.
@@ -62,7 +62,7 @@ subtract = elementwise(
     "subtract",
     "``x - y``, element by element, broadcast.",
     run=np.subtract,
-    code=terms.SUBTRACT,
+    term=terms.SUBTRACT,
     keeps_rows=True,
     simplifications=lambda rules: (rules.drop_neutral_operand(0.0, NUMERIC_DTYPES, 1),),
 )
@@ -75,7 +75,7 @@ multiply: Binary = elementwise(
         <tf.Tensor: shape=(2,), dtype=float32, numpy=array([3., 8.], dtype=float32)>
     """,
     run=np.multiply,
-    code=terms.MULTIPLY,
+    term=terms.MULTIPLY,
     # x * 1 is not x where x is complex and infinite.
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 0, 1),),
 )
@@ -83,7 +83,7 @@ negative: Unary = elementwise(
     "negative",
     "``-x``, element by element.",
     run=np.negative,
-    code=terms.NEGATIVE,
+    term=terms.NEGATIVE,
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     keeps_rows=True,
     simplifications=lambda rules: (rules.cancel_involution,),
@@ -130,7 +130,7 @@ abs = elementwise(
         <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1.5, 2. ], dtype=float32)>
     """,
     run=np.abs,
-    code=terms.abs,
+    term=terms.abs,
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     result=broadcast_with_real_dtype,
     simplifications=lambda rules: (rules.drop_inner_operation("negative"), rules.merge_idempotent),
@@ -139,7 +139,7 @@ sign: Unary = elementwise(
     "sign",
     """-1, 0 or 1 with the sign of ``x``, element by element; ``x / |x|`` of complex numbers. Gradients of real signs are zeros.""",
     run=_sign,
-    code=terms.sign,
+    term=terms.sign,
     gradient=_sign_gradient,
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
 )
@@ -152,7 +152,7 @@ maximum = elementwise(
         <tf.Tensor: shape=(2,), dtype=float32, numpy=array([2., 5.], dtype=float32)>
     """,
     run=np.maximum,
-    code=terms.maximum,
+    term=terms.maximum,
     dtypes=REAL_DTYPES,
     simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
@@ -165,7 +165,7 @@ minimum = elementwise(
         <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1., 2.], dtype=float32)>
     """,
     run=np.minimum,
-    code=terms.minimum,
+    term=terms.minimum,
     dtypes=REAL_DTYPES,
     simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
@@ -180,13 +180,13 @@ squared_difference = elementwise(
     "squared_difference",
     "``(x - y)**2``, for complex numbers ``|x - y|**2``, element by element, broadcast.",
     run=_squared_difference,
-    code=terms.squared_difference,
+    term=terms.squared_difference,
 )
 multiply_no_nan: Binary = elementwise(
     "multiply_no_nan",
     "``x * y``, and 0 where ``y`` is 0 even if ``x`` is infinite or NaN; element by element, broadcast.",
     run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.multiply(x, y)),
-    code=terms.multiply_no_nan,
+    term=terms.multiply_no_nan,
     dtypes=INEXACT_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
 )
@@ -194,7 +194,7 @@ _nextafter = elementwise(
     "nextafter",
     "The next number after ``x`` on the way to ``y``.",
     run=np.nextafter,
-    code=terms.nextafter,
+    term=terms.nextafter,
     dtypes=FLOAT_DTYPES,
 )
 

@@ -13,7 +13,7 @@ bitwise_and = elementwise(
     "bitwise_and",
     "The bits set in both, element by element, broadcast; integers of one dtype.",
     run=np.bitwise_and,
-    code=lambda x, y: x & y,
+    term=lambda x, y: x & y,
     dtypes=INTEGER_DTYPES,
     simplifications=lambda rules: (rules.merge_equal_inputs,),
 )
@@ -21,7 +21,7 @@ bitwise_or = elementwise(
     "bitwise_or",
     "The bits set in one or both, element by element, broadcast; integers of one dtype.",
     run=np.bitwise_or,
-    code=lambda x, y: x | y,
+    term=lambda x, y: x | y,
     dtypes=INTEGER_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER_DTYPES, 0, 1), rules.merge_equal_inputs),
 )
@@ -29,7 +29,7 @@ bitwise_xor = elementwise(
     "bitwise_xor",
     "The bits set in exactly one, element by element, broadcast; integers of one dtype.",
     run=np.bitwise_xor,
-    code=lambda x, y: x ^ y,
+    term=lambda x, y: x ^ y,
     dtypes=INTEGER_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(0, INTEGER_DTYPES, 0, 1),),
 )
@@ -37,7 +37,7 @@ invert = elementwise(
     "invert",
     "All bits flipped, element by element; integers.",
     run=np.invert,
-    code=lambda x: ~x,
+    term=lambda x: ~x,
     dtypes=INTEGER_DTYPES,
     simplifications=lambda rules: (rules.cancel_involution,),
 )

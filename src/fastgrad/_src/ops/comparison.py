@@ -38,7 +38,7 @@ equal = _predicate(
         <tf.Tensor: shape=(3,), dtype=bool, numpy=array([ True, False,  True])>
     """,
     run=np.equal,
-    code=terms.EQUAL,
+    term=terms.EQUAL,
     dtypes=ALL_DTYPES,
 )
 
@@ -46,7 +46,7 @@ equal = _predicate(
 def _comparison(
     name: str,
     sign: str,
-    code: ScalarOperation,
+    term: ScalarOperation,
     run: np.ufunc,
     example: str,
     dtypes: frozenset[np.dtype] = REAL_DTYPES,
@@ -61,7 +61,7 @@ def _comparison(
             <tf.Tensor: shape=(3,), dtype=bool, numpy=array({example})>
         """,
         run=run,
-        code=code,
+        term=term,
         dtypes=dtypes,
         **row,
     )
@@ -78,7 +78,7 @@ logical_and = elementwise(
     "logical_and",
     "Whether both are true, element by element, broadcast; booleans only.",
     run=np.logical_and,
-    code=terms.logical_and,
+    term=terms.logical_and,
     dtypes=BOOL_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(True, BOOL_DTYPES, 0, 1), rules.merge_equal_inputs),
 )
@@ -86,7 +86,7 @@ logical_or = elementwise(
     "logical_or",
     "Whether one or both are true, element by element, broadcast; booleans only.",
     run=np.logical_or,
-    code=terms.logical_or,
+    term=terms.logical_or,
     dtypes=BOOL_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(False, BOOL_DTYPES, 0, 1), rules.merge_equal_inputs),
 )
@@ -94,31 +94,31 @@ logical_xor = elementwise(
     "logical_xor",
     "Whether exactly one is true, element by element, broadcast; booleans only.",
     run=np.logical_xor,
-    code=terms.NOT_EQUAL,
+    term=terms.NOT_EQUAL,
     dtypes=BOOL_DTYPES,
 )
 logical_not = elementwise(
     "logical_not",
     "The opposite, element by element; booleans only.",
     run=np.logical_not,
-    code=terms.logical_not,
+    term=terms.logical_not,
     dtypes=BOOL_DTYPES,
     simplifications=lambda rules: (rules.cancel_involution,),
 )
 
-is_nan = _predicate("is_nan", "Whether an element is NaN.", run=np.isnan, code=terms.isnan, dtypes=FLOAT_DTYPES)
+is_nan = _predicate("is_nan", "Whether an element is NaN.", run=np.isnan, term=terms.isnan, dtypes=FLOAT_DTYPES)
 is_inf = _predicate(
     "is_inf",
     "Whether an element is positive or negative infinity.",
     run=np.isinf,
-    code=terms.isinf,
+    term=terms.isinf,
     dtypes=FLOAT_DTYPES,
 )
 is_finite = _predicate(
     "is_finite",
     "Whether an element is neither infinite nor NaN.",
     run=np.isfinite,
-    code=terms.isfinite,
+    term=terms.isfinite,
     dtypes=FLOAT_DTYPES,
 )
 

@@ -76,7 +76,7 @@ _angle_of_real = elementwise(
     "angle_of_real",
     "pi where ``x`` is negative, else 0.",
     run=lambda x: np.where(x < 0, x.dtype.type(math.pi), x.dtype.type(0)),
-    code=lambda x: terms.where(x < 0, math.pi, 0),
+    term=lambda x: terms.where(x < 0, math.pi, 0),
     dtypes=FLOAT_DTYPES,
 )
 

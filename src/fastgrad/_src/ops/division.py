@@ -36,7 +36,7 @@ realdiv: Binary = elementwise(
     "divide",
     "``x / y`` of floats or complex numbers, element by element, broadcast.",
     run=np.divide,
-    code=terms.DIVIDE,
+    term=terms.DIVIDE,
     dtypes=INEXACT_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
 )
@@ -95,7 +95,7 @@ _divide_no_nan: Binary = elementwise(
     "divide_no_nan",
     "``x / y``, and 0 where ``y`` is 0.",
     run=lambda x, y: np.where(y == 0, x.dtype.type(0), np.divide(x, y)),
-    code=terms.divide_no_nan,
+    term=terms.divide_no_nan,
     dtypes=INEXACT_DTYPES,
     simplifications=lambda rules: (rules.drop_neutral_operand(1, REAL_DTYPES, 1),),
 )
@@ -135,7 +135,7 @@ xdivy: Binary = elementwise(
     "xdivy",
     "``x / y``, and 0 where ``x`` is 0, even beside 0, NaN and infinity; element by element, broadcast.",
     run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.divide(x, y)),
-    code=terms.xdivy,
+    term=terms.xdivy,
     dtypes=INEXACT_DTYPES,
 )
 
@@ -158,7 +158,7 @@ def _integer_division_operation(
     name: str,
     summary: str,
     divide: Callable[..., Any],
-    code: Callable[..., Any],
+    term: Callable[..., Any],
     like: str = "",
     **row: Unpack[RowParts],
 ) -> Any:
@@ -171,7 +171,7 @@ def _integer_division_operation(
         InvalidArgumentError: an integer is divided by 0.
     """,
         run=_checking_zero_divisors(like or name, divide),
-        code=code,
+        term=term,
         dtypes=REAL_DTYPES,
         launches=launches_from("elementwise.elementwise", f"{like or name}_launches"),
         **row,

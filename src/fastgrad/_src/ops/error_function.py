@@ -37,7 +37,7 @@ erf = elementwise(
     "erf",
     "The error function ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to ``x``, element by element.",
     run=make_float_kernel_run("erf", from_scipy("erf")),
-    code=terms.erf,
+    term=terms.erf,
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -45,7 +45,7 @@ erfc = elementwise(
     "erfc",
     "``1 - erf(x)``, element by element, exact for large ``x``.",
     run=make_float_kernel_run("erfc", from_scipy("erfc")),
-    code=terms.erfc,
+    term=terms.erfc,
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -61,12 +61,12 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
     inputs: int = 1,
     dtypes: frozenset[np.dtype] = FLOAT_DTYPES,
     domain: tuple[float, float] | None = None,
-    code: Callable[..., Any] | None = None,
+    term: Callable[..., Any] | None = None,
 ) -> Any:
     """Declares an element-wise operation that functions of ``scipy.special`` compute, eagerly and in kernels.
 
     Args:
-        name, doc, gradient, dtypes, domain, code: as for ``Operation``.
+        name, doc, gradient, dtypes, domain, term: as for ``Operation``.
         by_scipy: the name of a SciPy function, or a function of arrays if ``launches`` is given.
         launches: the name of a function of ``kernels/elementwise/elementwise.py``, with its arguments if it makes launches.
         inputs: the number of inputs.
@@ -78,7 +78,7 @@ def scipy_operation(  # noqa: PLR0913  # most are parts of a row
         make_kernel_run(row_launches, broadcast, by_numpy),
         gradient,
         form=Form.ELEMENTWISE,
-        elementwise=Elementwise(code),
+        elementwise=Elementwise(term),
         dtypes=dtypes,
         domain=domain,
         doc=doc,

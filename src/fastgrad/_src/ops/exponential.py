@@ -31,7 +31,7 @@ def _transcendental_operation(
         name,
         doc,
         run=run,
-        code=terms.FUNCTIONS[name],
+        term=terms.FUNCTIONS[name],
         dtypes=INEXACT_DTYPES,
         domain=domain,
         large=NEVER,
@@ -85,7 +85,7 @@ def _logarithm_to_base(base: int, by_numpy: Callable[[np.ndarray], Any]) -> Unar
         name,
         f"The logarithm to the base {base}, element by element: -inf at 0, NaN below.",
         run=make_float_kernel_run(name, by_numpy),
-        code=terms.FUNCTIONS[name],
+        term=terms.FUNCTIONS[name],
         dtypes=FLOAT_DTYPES,
         domain=(0.0, np.inf),
         large=NEVER,
@@ -97,13 +97,13 @@ log2 = _logarithm_to_base(2, np.log2)
 log10 = _logarithm_to_base(10, np.log10)
 
 
-def _times_logarithm(name: str, doc: str, code: ScalarOperation, log_operation: Unary) -> Binary:
+def _times_logarithm(name: str, doc: str, term: ScalarOperation, log_operation: Unary) -> Binary:
     """Declares ``x * log_operation(y)``, 0 where ``x`` is 0."""
     row: Binary = elementwise(
         name,
         doc,
         run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log_operation.run(y))),
-        code=code,
+        term=term,
         dtypes=INEXACT_DTYPES,
         domain=log_operation.domain,
     )
@@ -162,7 +162,7 @@ hypot = elementwise(
     "hypot",
     "The root of ``x**2 + y**2``, element by element, broadcast, also if the squares are out of range.",
     run=make_pair_kernel_run("hypot", np.hypot, "transcendental"),
-    code=terms.hypot,
+    term=terms.hypot,
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -170,7 +170,7 @@ _atan2 = elementwise(
     "atan2",
     "The angle of the point with ordinate ``x`` and abscissa ``y``.",
     run=np.arctan2,
-    code=terms.atan2,
+    term=terms.atan2,
     rounds_as_run=False,
     dtypes=FLOAT_DTYPES,
 )
@@ -242,7 +242,7 @@ sigmoid: Unary = elementwise(
         <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0.5, 1. ], dtype=float32)>
     """,
     run=make_float_kernel_run("sigmoid", _sigmoid_by_numpy, "activation", ELEMENT_NANOSECONDS),
-    code=terms.sigmoid,
+    term=terms.sigmoid,
     dtypes=INEXACT_DTYPES,
     rounds_once=True,
     large=NEVER,
@@ -254,7 +254,7 @@ log_sigmoid = elementwise(
         "log_sigmoid",
         lambda x: np.subtract(np.minimum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
     ),
-    code=terms.log_sigmoid,
+    term=terms.log_sigmoid,
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -267,7 +267,7 @@ _softplus_operation = elementwise(
         "activation",
         ELEMENT_NANOSECONDS,
     ),
-    code=terms.softplus,
+    term=terms.softplus,
     dtypes=FLOAT_DTYPES,
     large=NEVER,
 )
@@ -275,7 +275,7 @@ _softsign_operation = elementwise(
     "softsign",
     "``x / (1 + |x|)``",
     run=lambda x: np.divide(x, np.add(np.abs(x), x.dtype.type(1))),
-    code=terms.softsign,
+    term=terms.softsign,
     dtypes=FLOAT_DTYPES,
 )
 

@@ -25,7 +25,7 @@ lgamma = scipy_operation(
     lambda x: np.where(np.isneginf(x), x.dtype.type(np.inf), _gammaln(x)),
     None,
     ("lgamma_launches",),
-    code=terms.lgamma,
+    term=terms.lgamma,
 )
 _digamma = from_scipy("digamma")
 

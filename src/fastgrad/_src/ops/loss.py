@@ -344,7 +344,7 @@ _sigmoid_cross_entropy_operation: Binary = elementwise(
     run=make_pair_kernel_run(
         "sigmoid_cross_entropy", lambda x, z: with_half_floats(_sigmoid_cross_entropy_operation.run, (x, z))
     ),
-    code=terms.sigmoid_cross_entropy_of,
+    term=terms.sigmoid_cross_entropy_of,
     dtypes=FLOAT_DTYPES,
     rounds_once=True,
     large=NEVER,

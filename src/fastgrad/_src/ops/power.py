@@ -66,7 +66,7 @@ pow: Binary = elementwise(
         <tf.Tensor: shape=(2,), dtype=float32, numpy=array([4., 9.], dtype=float32)>
     """,
     run=_run_pow,
-    code=terms.pow,
+    term=terms.pow,
     rounds_as_run=False,
     dtypes=SIGNED_DTYPES | FLOAT_DTYPES | COMPLEX_DTYPES,
     domain=(0.0, np.inf),
@@ -82,14 +82,14 @@ square = elementwise(
         <tf.Tensor: shape=(2,), dtype=float32, numpy=array([1., 9.], dtype=float32)>
     """,
     run=np.square,
-    code=terms.square,
+    term=terms.square,
     dtypes=NUMERIC_DTYPES,
 )
 sqrt_gradient = elementwise(
     "sqrt_gradient",
     "``g / (2 * y)``, and 0 where the cotangent ``g`` is 0: what is masked out does not count, as in TensorFlow.",
     run=lambda g, y: np.where(g == 0, g, np.divide(np.multiply(g, g.dtype.type(0.5)), y)),
-    code=terms.sqrt_gradient,
+    term=terms.sqrt_gradient,
     dtypes=INEXACT_DTYPES,
 )
 sqrt = elementwise(
@@ -101,7 +101,7 @@ sqrt = elementwise(
         <tf.Tensor: shape=(2,), dtype=float32, numpy=array([2., 3.], dtype=float32)>
     """,
     run=np.sqrt,
-    code=terms.sqrt,
+    term=terms.sqrt,
     dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
 )
@@ -109,14 +109,14 @@ rsqrt_gradient = elementwise(
     "rsqrt_gradient",
     "``g * -0.5 * y**3``, and 0 where the cotangent ``g`` is 0, as in TensorFlow.",
     run=lambda g, y: np.where(g == 0, g, np.multiply(np.multiply(g, g.dtype.type(-0.5)), np.multiply(np.square(y), y))),
-    code=terms.rsqrt_gradient,
+    term=terms.rsqrt_gradient,
     dtypes=INEXACT_DTYPES,
 )
 rsqrt = elementwise(
     "rsqrt",
     "``1 / sqrt(x)``, element by element: infinite at 0, NaN below.",
     run=lambda x: np.divide(x.dtype.type(1), np.sqrt(x)),
-    code=terms.rsqrt,
+    term=terms.rsqrt,
     dtypes=INEXACT_DTYPES,
     domain=(0.0, np.inf),
 )
@@ -124,20 +124,20 @@ one_minus_square = elementwise(
     "one_minus_square",
     "``1 - x**2`` with all digits near 1 and -1: the factor of the gradients of `asin`, `acos` and `atanh`.",
     run=lambda x: np.multiply(np.subtract(x.dtype.type(1), x), np.add(x, x.dtype.type(1))),
-    code=terms.one_minus_square,
+    term=terms.one_minus_square,
     dtypes=INEXACT_DTYPES,
 )
 reciprocal_gradient = elementwise(
     "reciprocal_gradient",
     "``-g * y**2``, and 0 where the cotangent ``g`` is 0, as in TensorFlow.",
     run=lambda g, y: np.where(g == 0, g, np.negative(np.multiply(g, np.square(y)))),
-    code=terms.reciprocal_gradient,
+    term=terms.reciprocal_gradient,
     dtypes=INEXACT_DTYPES,
 )
 reciprocal: Unary = elementwise(
     "reciprocal",
     "``1 / x``, element by element.",
     run=lambda x: np.divide(x.dtype.type(1), x),
-    code=terms.reciprocal,
+    term=terms.reciprocal,
     dtypes=INEXACT_DTYPES,
 )

@@ -12,19 +12,19 @@ from fastgrad._src.scalars import terms
 _rounding = partial(elementwise, dtypes=FLOAT_DTYPES, simplifications=lambda rules: (rules.merge_idempotent,))
 
 floor = _rounding(
-    "floor", "The largest whole number not above ``x``, element by element.", run=np.floor, code=terms.floor
+    "floor", "The largest whole number not above ``x``, element by element.", run=np.floor, term=terms.floor
 )
-ceil = _rounding("ceil", "The smallest whole number not below ``x``, element by element.", run=np.ceil, code=terms.ceil)
+ceil = _rounding("ceil", "The smallest whole number not below ``x``, element by element.", run=np.ceil, term=terms.ceil)
 rint = _rounding(
     "rint",
     "The nearest whole number, the even one of two that are equally near, element by element.",
     run=np.rint,
-    code=terms.rint,
+    term=terms.rint,
 )
 round = _rounding(
     "round",
     "The nearest whole number, the even one of two that are equally near, element by element; integers stay as they are.",
     run=lambda x: x if x.dtype.kind == "i" else np.rint(x),
-    code=terms.rint,
+    term=terms.rint,
     dtypes=FLOAT_DTYPES | SIGNED_DTYPES,
 )

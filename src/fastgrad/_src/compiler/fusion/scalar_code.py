@@ -1,6 +1,6 @@
 """The scalar expressions of element-wise operations in the bodies of kernels.
 
-The terms of a row's ``code`` have Python's numbers. Here these get the dtype of the row's numbers. The functions become
+The terms of a row's ``term`` have Python's numbers. Here these get the dtype of the row's numbers. The functions become
 those of the kernel builder, which vectorise. Integers wrap as NumPy's do. Half-width floats are float32 numbers in a body;
 they are rounded where the row rounds them. Rows whose expression needs something else are not translated; they have
 kernels of their own (tests/compiler/fusion/test_scalar_code.py lists them).
@@ -249,12 +249,12 @@ class _ExpressionRefused(Exception):
 def _expression_template(name: str, arity: int, dtype: np.dtype | None) -> tuple[str, np.dtype | None] | None:
     """Returns the expression of an operation, with format fields for the operands; the cache has few operations."""
     row = TABLE[name]
-    if row.lowering.elementwise.code is None or arity_of(row.lowering.elementwise.code) != arity:
+    if row.lowering.elementwise.term is None or arity_of(row.lowering.elementwise.term) != arity:
         return None
     compute_dtype = FLOAT32 if dtype in HALF_DTYPES and row.lowering.elementwise.rounds_once else dtype
     printer = _Printer(compute_dtype)
     try:
-        text = printer.text_of(trace(row.lowering.elementwise.code))
+        text = printer.text_of(trace(row.lowering.elementwise.term))
     except _ExpressionRefused:
         return None
     text = text if compute_dtype == dtype else rounded_expression(text, _require_dtype(dtype))

@@ -39,8 +39,8 @@ def expand_formulas(graph: Graph) -> Graph:
 def _formula_of(row: Any, inputs: Sequence[Value]) -> Any:
     return (
         None
-        if row.lowering.elementwise.formula is None
-        else row.lowering.elementwise.formula(tuple([value.dtype for value in inputs]))
+        if row.lowering.elementwise.expansion is None
+        else row.lowering.elementwise.expansion(tuple([value.dtype for value in inputs]))
     )
 
 

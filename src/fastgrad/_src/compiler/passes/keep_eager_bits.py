@@ -77,6 +77,6 @@ def has_bits_of_eager(node: Node) -> bool:
         return known(node.inputs, node.outputs, **node.attributes)
     if known is not None:
         return bool(known)
-    if row.form is Form.ELEMENTWISE and row.lowering.elementwise.code is not None:
+    if row.form is Form.ELEMENTWISE and row.lowering.elementwise.term is not None:
         return True
     return getattr(row.run, "launches", None) is not None  # eager execution runs the same kernels

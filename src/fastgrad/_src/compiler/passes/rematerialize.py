@@ -430,7 +430,7 @@ def _can_repeat(node: Node, value: Value) -> bool:
         return value is node.outputs[0]
     if len(node.outputs) != 1:
         return False
-    return (row.form is Form.ELEMENTWISE and row.lowering.elementwise.code is not None) or (
+    return (row.form is Form.ELEMENTWISE and row.lowering.elementwise.term is not None) or (
         row.form is Form.INDEX_MAP and row.lowering.index_map.views is not None
     )
 
