@@ -21,6 +21,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -88,22 +89,19 @@ def outcomes(python: str, files: Sequence[str], plugins: Sequence[str], processe
         ]
         for plugin in plugins:
             command += ["-p", plugin]
-        running: list[tuple[str, subprocess.Popen[bytes]]] = []
-        waiting = list(files)
-        with open(os.devnull, "wb") as nowhere:
-            while waiting or running:
-                while waiting and len(running) < processes:
-                    file = waiting.pop(0)
-                    process = subprocess.Popen(
-                        [*command, str(keras / file)], env=variables, stdout=nowhere, stderr=nowhere
-                    )
-                    running.append((file, process))
-                file, process = running.pop(0)
-                try:
-                    process.wait(1800)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                if process.returncode not in (0, 1, 5):  # not: all passed, some failed, no tests
+
+        def status_of(file: str) -> int:
+            try:
+                arguments = [*command, str(keras / file)]
+                return subprocess.run(
+                    arguments, env=variables, capture_output=True, check=False, timeout=1800
+                ).returncode
+            except subprocess.TimeoutExpired:
+                return -1
+
+        with ThreadPoolExecutor(processes) as pool:
+            for file, status in zip(files, pool.map(status_of, files), strict=True):
+                if status not in (0, 1, 5):  # not: all passed, some failed, no tests
                     outcome_by_test[f"keras/{file}"] = "failed"  # not collected, or the process died
         for line in results.read_text(encoding="utf-8").splitlines() if results.exists() else ():
             name, outcome = json.loads(line)
