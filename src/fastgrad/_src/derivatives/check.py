@@ -164,6 +164,7 @@ class Comparer:
             else _weights_like(random.uniform(0.5, 1.5, np.shape(y)), y)
             for y in results
         ]
+        self._shapes = [np.shape(y) for y in results]
         self._pullback = pullback(f, positions, len(results))
         self._cotangents = self._run(self._pullback, *self._weights)
         fields = [_field_or_value(value, field) for value in leaves for field in _float_fields(value)]
@@ -253,10 +254,10 @@ class Comparer:
 
     def _check_shapes(self, results: Any, direction: Direction, step: float) -> None:
         """Raises ValueError if the results have other shapes than those of the arguments that did not move."""
-        shapes, expected = [[np.shape(part) for part in parts] for parts in (result_leaves(results), self._weights)]
-        if shapes != expected:
+        shapes = [np.shape(part) for part in result_leaves(results)]
+        if shapes != self._shapes:
             raise ValueError(
-                f"check_gradients: results have the shapes {expected}; if argument {direction.position} changes by {step:.1e} they "
+                f"check_gradients: results have the shapes {self._shapes}; if argument {direction.position} changes by {step:.1e} they "
                 f"have {shapes}. Choose a point where shapes stay."
             )
 

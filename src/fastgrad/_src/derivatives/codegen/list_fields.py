@@ -31,19 +31,19 @@ class _ItemFunctions(NamedTuple):
     shape: Callable[..., Any]
     size: Callable[..., Any]
     numbers: Callable[..., Any]
-    like: Callable[..., Any]
+    item_like: Callable[..., Any]
 
 
 _identity = register_jitable(lambda values: values)
 _dictionary_values = register_jitable(lambda owner: owner.values())
-_OF_NUMBERS = _ItemFunctions(register_jitable(lambda number: ()), len, _identity, _identity)
-_OF_LISTS = _ItemFunctions(
+_NUMBER_ITEMS = _ItemFunctions(register_jitable(lambda number: ()), len, _identity, _identity)
+_LIST_ITEMS = _ItemFunctions(
     register_jitable(lambda values: (len(values),)),
     len,
     _identity,
     register_jitable(lambda numbers, values: [number for number in numbers]),  # noqa: C416  # Numba's list takes no array
 )
-_OF_ARRAYS = _ItemFunctions(
+_ARRAY_ITEMS = _ItemFunctions(
     register_jitable(lambda array: array.shape),
     register_jitable(lambda array: array.size),
     register_jitable(lambda array: array.ravel()),
@@ -53,8 +53,8 @@ _OF_ARRAYS = _ItemFunctions(
 
 def _item_functions(type: types.Type) -> _ItemFunctions:
     if isinstance(type.dtype, types.Array):
-        return _OF_ARRAYS
-    return _OF_LISTS if _is_nested(type) else _OF_NUMBERS
+        return _ARRAY_ITEMS
+    return _LIST_ITEMS if _is_nested(type) else _NUMBER_ITEMS
 
 
 def _is_nested(type: types.Type) -> bool:

@@ -2,7 +2,7 @@
 
 A function is recorded for several consecutive sizes. Values that differ become expressions in the sizes. An expression may be
 wrong for other sizes: Python may take another branch there, and ``x[:3]`` has another shape. So the entry is compared with
-recordings for smaller and for larger sizes. Calls with sizes beyond those that agree are refused.
+recordings for smaller and for larger sizes. A call with a size outside of this range is refused.
 
 | word | meaning | in code |
 | --- | --- | --- |
@@ -88,7 +88,7 @@ def store_concrete_functions(
             except DependsOnSizes as refusal:  # other sizes may do
                 error = error or refusal
                 continue
-            excluded = _excluded_sizes(recordings, references)
+            recordings, excluded = _with_more_sizes(recordings, references)
             data = {**_entry_json(recordings, constants, references), "excluded": excluded}
             return Entry(data, recordings.function.arguments, recordings.runs[0][0].result)
         assert error is not None
@@ -127,13 +127,13 @@ def _entry_json(recordings: Recordings, constants: Constants, references: Any) -
     }
 
 
-def _excluded_sizes(recordings: Recordings, references: Any) -> list[Any]:
-    """Adds recordings of smaller and larger sizes, as far as one entry holds for them.
+def _with_more_sizes(recordings: Recordings, references: Any) -> tuple[Recordings, list[Any]]:
+    """Returns the recordings with those of smaller and larger sizes, as far as one entry holds for them, and the excluded sizes.
 
     Sizes of ragged and sparse tensors are not changed: those of the parts go together.
 
     Returns:
-        For each symbol the ranges for which the entry does not hold: the symbol, the first and the last such size (None if all
+        The recordings. For each symbol the ranges for which the entry does not hold: the symbol, the first and the last such size (None if all
         larger ones are), and the error of the function, or an empty text.
     """
     function, first = recordings.function, recordings.probes[0]
@@ -145,7 +145,7 @@ def _excluded_sizes(recordings: Recordings, references: Any) -> list[Any]:
 
         sizes = [row[symbol] for row in recordings.probes]
         smaller = [row_with(size) for size in range(min(sizes) - 1, -1, -1)]
-        count, error = _add_agreeing(recordings, references, smaller)
+        recordings, count, error = _with_agreeing(recordings, references, smaller)
         if count < len(smaller):
             excluded.append([symbol, 0, smaller[count][symbol], error])
         larger = [
@@ -153,17 +153,17 @@ def _excluded_sizes(recordings: Recordings, references: Any) -> list[Any]:
             for row in map(row_with, [size for size in _LARGER_SIZES if size > max(sizes)])
             if sum([math.prod(shape) for shape in function.shapes(row)]) <= _MOST_CHECKED_ELEMENTS
         ]
-        count, error = _add_agreeing(recordings, references, larger)
+        recordings, count, error = _with_agreeing(recordings, references, larger)
         if count < len(larger):
             excluded.append([symbol, [max(sizes), *[row[symbol] for row in larger]][count] + 1, None, error])
-    return excluded
+    return recordings, excluded
 
 
-def _add_agreeing(recordings: Recordings, references: Any, rows: Sequence[Sizes]) -> tuple[int, str]:
-    """Adds recordings for further sizes, up to the first ones for which the entry does not hold.
+def _with_agreeing(recordings: Recordings, references: Any, rows: Sequence[Sizes]) -> tuple[Recordings, int, str]:
+    """Returns the recordings with those for further sizes, up to the first ones for which the entry does not hold.
 
     Returns:
-        The number of new recordings, and the error of the function for the sizes after them, or an empty text.
+        The recordings, the number of new ones, and the error of the function for the sizes after them, or an empty text.
     """
     runs: list[list[Path]] = []
     error = ""
@@ -181,9 +181,8 @@ def _add_agreeing(recordings: Recordings, references: Any, rows: Sequence[Sizes]
             runs.pop()
             error = ""
             continue
-        recordings.probes[:], recordings.runs[:] = longer.probes, longer.runs
-        break
-    return len(runs), error
+        return longer, len(runs), error
+    return recordings, 0, error
 
 
 def _generator_states(graph: Graph) -> list[Any]:
