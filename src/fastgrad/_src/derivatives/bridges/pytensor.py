@@ -140,8 +140,13 @@ class _CompiledOp(Op):  # type: ignore[misc]  # PyTensor is not there when types
         """Says that no gradient flows from integers, and none to them."""
         return [[not _is_discrete(x) and not _is_discrete(y) for y in node.outputs] for x in node.inputs]
 
-    def infer_shape(self, fgraph: Any, node: Any, input_shapes: Any) -> list[Any]:
-        """Returns the shapes of outputs: () of numbers, of derivatives that of an input, else what an output has when it is there."""
+    def infer_shape(self, *arguments: Any) -> list[Any]:
+        """Returns the shapes of outputs: () of numbers, of derivatives that of an input, else what an output has when it is there.
+
+        Args:
+            *arguments: the node and the shapes of its inputs; older versions of PyTensor pass the graph before them.
+        """
+        node, input_shapes = arguments[-2:]
         return [
             tuple(Shape_i(axis)(output) for axis in range(output.ndim)) if like is None else input_shapes[like]
             for output, like in zip(node.outputs, self.inputs_of_same_shape(node), strict=True)
