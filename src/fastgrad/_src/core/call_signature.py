@@ -69,8 +69,9 @@ def are_equal(attributes: dict[str, Any], known: Attributes | None) -> bool:
         return not attributes
     if attributes != known.values or [*map(type, attributes.values())] != known.types:
         return False
-    for name, key in known.exact_keys:  # noqa: SIM110  # faster than a generator
-        if exact_key(attributes[name]) != key:
+    for name, key in known.exact_keys:
+        value = attributes[name]
+        if value is not known.values[name] and exact_key(value) != key:
             return False
     return True
 
