@@ -604,6 +604,12 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session
+def newest(session: nox.Session) -> None:
+    """Names the pages that measure an older release of another library than the package index has."""
+    run(session, environment(session, "benchmarks"), "-m", "benchmarks.newest", *session.posargs)
+
+
+@nox.session
 def gradbench(session: nox.Session) -> None:
     """Compares derivatives of GradBench's problems with the tools of a copy of it: GRADBENCH=folder."""
     folder = ("--gradbench", os.environ["GRADBENCH"]) if is_set("GRADBENCH") else ()

@@ -20,7 +20,7 @@ TITLES = {
     WARM: "fastgrad, kernels on disk",
     JAX: "JAX",
     OLD_JAX: "JAX",
-    TENSORFLOW: "TensorFlow and Keras",
+    TENSORFLOW: "Keras on TensorFlow",
     TORCH: "PyTorch",
     TORCH_ONE_THREAD: "PyTorch on one thread",
     TORCH_COMPILE: "PyTorch, `torch.compile`",
