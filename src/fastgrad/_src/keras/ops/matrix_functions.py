@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_choice, check_shapes
 from fastgrad._src.keras.ops.function import as_common_dtype, as_floats
 from fastgrad._src.ops import namespace as ops
 
@@ -14,8 +15,7 @@ from fastgrad._src.ops import namespace as ops
 def _square(x: Any) -> Any:
     """Converts ``x`` to floats; ValueError unless it is square matrices."""
     x = as_floats(x)
-    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
-        raise ValueError(f"keras.ops: expected square matrices, of shape (..., n, n). Received shape {tuple(x.shape)}.")
+    check_shapes("keras.ops", "x (..., n, n)", ValueError, x)
     return x
 
 
@@ -53,8 +53,7 @@ def _cholesky(x: Any, upper: bool = False) -> Any:
 
 
 def _qr(x: Any, mode: str = "reduced") -> Any:
-    if mode not in ("reduced", "complete"):
-        raise ValueError(f"qr: `mode` must be 'reduced' or 'complete'. Received: {mode=}")
+    check_choice("qr", ("reduced", "complete"), mode=mode)
     return tuple(ops.qr(as_floats(x), mode == "complete"))
 
 
