@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import os
 import re
@@ -124,16 +125,22 @@ def check_shapes(owner: Any, wanted: str, kind: type[Exception] = ValueError, /,
     """
     shapes = [tuple(getattr(tensor, "shape", tensor)) for tensor in tensors]
     known: dict[str, Any] = {}
-    for shape, text in zip(shapes, re.findall(r"\((.*?)\)", wanted), strict=True):
-        names = [name.strip() for name in text.split(",") if name]
-        if names[:1] == ["..."]:
-            count = max(len(shape) - len(names) + 1, 0)
+    for shape, sizes in zip(shapes, _sizes_by_argument(wanted), strict=True):
+        if sizes and sizes[0] == "...":
+            count = max(len(shape) - len(sizes) + 1, 0)
             shape = (shape[:count], *shape[count:])
-        is_met = len(shape) == len(names)
-        for name, size in zip(names, shape, strict=False):
-            is_met &= known.setdefault(name, int(name) if name.isdigit() else size) == size
+        is_met = len(shape) == len(sizes)
+        for name, size in zip(sizes, shape, strict=False):
+            is_met &= (name if type(name) is int else known.setdefault(name, size)) == size
         if not is_met:
             refuse(owner, f"The arguments must have the shapes {wanted}", kind, shapes=[list(x) for x in shapes])
+
+
+@functools.lru_cache(256)
+def _sizes_by_argument(wanted: str) -> tuple[tuple[Any, ...], ...]:
+    """Returns the numbers and names in each pair of parentheses of ``wanted``."""
+    texts = [[size.strip() for size in text.split(",") if size] for text in re.findall(r"\((.*?)\)", wanted)]
+    return tuple(tuple(int(size) if size.isdigit() else size for size in sizes) for sizes in texts)
 
 
 def check_list(name: str, argument: str, values: Any) -> None:

@@ -19,6 +19,7 @@ from fastgrad._src.core.argument_checks import (
     check_rank,
     checked_integer,
     checked_number,
+    refuse,
 )
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
 from fastgrad._src.core.operand_errors import InvalidValueError, check_size
@@ -50,7 +51,8 @@ def checked_images(name: str, images: Any, ranks: Sequence[int] = (3, 4)) -> Ten
     """
     x = convert_to_tensor(images)
     shape = x._array.shape
-    check_rank(name, ranks, image=shape)
+    if len(shape) not in ranks:
+        refuse(name, f"`image` must have a rank in {tuple(ranks)}: height, width and channels", shape=shape)
     if 0 in shape[-3:]:
         raise ValueError(f"{name}: inner 3 dims of 'image.shape' must be > 0: {TensorShape(shape)}")
     return x

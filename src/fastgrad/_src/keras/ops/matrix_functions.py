@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_choice, check_shapes
+from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.keras.ops.function import as_common_dtype, as_floats
 from fastgrad._src.ops import namespace as ops
 
@@ -15,7 +15,8 @@ from fastgrad._src.ops import namespace as ops
 def _square(x: Any) -> Any:
     """Converts ``x`` to floats; ValueError unless it is square matrices."""
     x = as_floats(x)
-    check_shapes("keras.ops", "x (..., n, n)", ValueError, x)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"keras.ops: expected square matrices, of shape (..., n, n). Received shape {tuple(x.shape)}.")
     return x
 
 
