@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from fastgrad._src.core.argument_checks import check_choice, check_interval, check_positive, check_type, require
+from fastgrad._src.core.argument_checks import (
+    check_at_least,
+    check_choice,
+    check_interval,
+    check_length,
+    check_positive,
+    check_rank,
+    check_shapes,
+    check_type,
+    require,
+)
 
 
 class Owner:
@@ -61,3 +71,46 @@ def test_types():
         check_type("f", "a list of names", (list, tuple), names=[], others=3)
     with pytest.raises(ValueError, match="f: `names` must be a list of names. Received: names=None"):
         check_type("f", "a list of names", (list, tuple), ValueError, names=None)
+
+
+def test_lower_bounds_lengths_and_ranks():
+    check_at_least("f", 1, n=1, m=2.5)
+    with pytest.raises(KeyError, match="f: `m` must be at least 1. Received: m=0"):
+        check_at_least("f", 1, KeyError, n=1, m=0)
+    check_length("f", 2, names=["a", "b"], pair=(1, 2))
+    with pytest.raises(ValueError, match=r"f: `names` must have 2 items, got 1. Received: names=\['a'\]"):
+        check_length("f", 2, names=["a"])
+    check_rank("f", 0, scalar=np.zeros(()))
+    check_rank("f", (2, 3), x=np.zeros((1, 2)), shape=(1, 2, 3))
+    with pytest.raises(TypeError, match=r"f: `x` must have rank 2 or 3\. Received: shape=\[4\]"):
+        check_rank("f", (2, 3), TypeError, x=np.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "right", "wrong"),
+    [
+        ("x ()", [((),)], [((1,),)]),
+        ("x (n, 4)", [((0, 4),), ((3, 4),)], [((4,),), ((4, 3),), ((1, 4, 4),)]),
+        ("x (n, n)", [((3, 3),)], [((3, 2),)]),
+        ("x (..., n, n)", [((3, 3),), ((7, 8, 2, 2),)], [((3,),), ((3, 3, 2),)]),
+        ("x (a, n), y (n, b)", [((2, 3), (3, 4))], [((2, 3), (2, 3)), ((2, 3), (3,))]),
+        ("x (..., n, 4), y (..., n)", [((2, 4), (2,)), ((5, 2, 4), (5, 2))], [((5, 2, 4), (2,)), ((5, 2, 4), (2, 5))]),
+        ("x (...), y (...)", [((), ()), ((1, 2), (1, 2))], [((1, 2), (1,)), ((1,), (2,))]),
+    ],
+)
+def test_shapes(wanted, right, wrong):
+    for shapes in right:
+        check_shapes("f", wanted, ValueError, *shapes)
+        check_shapes("f", wanted, ValueError, *map(np.zeros, shapes))
+    for shapes in wrong:
+        with pytest.raises(RuntimeError, match="f: The arguments must have the shapes x .* Received: shapes=") as error:
+            check_shapes("f", wanted, RuntimeError, *shapes)
+        assert wanted in str(error.value)
+        assert str([list(shape) for shape in shapes]) in str(error.value)
+
+
+def test_the_class_of_the_error_is_that_of_the_caller():
+    with pytest.raises(KeyError, match="`mode` must be one of"):
+        check_choice("f", ("a", "b"), KeyError, mode="c")
+    with pytest.raises(KeyError, match="`rate` must be in the interval"):
+        check_interval("f", "[0, 1]", KeyError, rate=2)

@@ -98,9 +98,9 @@ def test_a_seed_gives_one_box() -> None:
 
 
 def test_errors_name_the_arguments() -> None:
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"iou_threshold must be in \[0, 1\], got 1.5"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`iou_threshold` must be in .* \[0, 1\]\. .*1\.5"):
         image.non_max_suppression(BOXES, SCORES, 3, 1.5)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="method must be 'bilinear' or 'nearest', got 'area'"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`method` must be one of .*method='area'"):
         image.crop_and_resize(PICTURES, BOXES[:1], [0], (2, 2), "area")
-    with pytest.raises(tf.errors.InvalidArgumentError, match="No bounding boxes provided as input"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no boxes: pass some"):
         image.sample_distorted_bounding_box([9, 9, 3], tf.zeros((1, 0, 4)))

@@ -83,9 +83,11 @@ def test_patches_are_refused_where_tensorflow_refuses_them(patch: int, stride: i
 
 
 def test_errors_name_the_arguments() -> None:
-    with pytest.raises(ValueError, match=r"flip_left_right: 'image' \(shape \(3, 4\)\) must have 3 or 4 dimensions"):
+    with pytest.raises(
+        ValueError, match=r"flip_left_right: `image` must have a rank in \(3, 4\): .* Received: shape=\(3, 4\)"
+    ):
         image.flip_left_right(np.ones((3, 4)))
-    with pytest.raises(ValueError, match="Resize method is not implemented: sinc; the methods are"):
+    with pytest.raises(ValueError, match="resize: `method` must be one of .*sinc"):
         image.resize(PICTURE, (2, 2), "sinc")
     with pytest.raises(ValueError, match="width must be >= target . offset; got width 14, target 9, offset 6"):
         image.crop_to_bounding_box(PICTURE, 0, 6, 4, 9)

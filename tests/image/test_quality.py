@@ -57,7 +57,7 @@ def test_gradients_are_differences() -> None:
 
 
 def test_errors_name_the_shapes() -> None:
-    with pytest.raises(ValueError, match=r"ssim: Two images are not compatible: \(2, 24, 26, 3\) and \(2, 24, 5, 3\)"):
+    with pytest.raises(ValueError, match=r"ssim: .* not compatible.*\(2, 24, 26, 3\), \(2, 24, 5, 3\)"):
         image.ssim(FIRST, SECOND[:, :, :5], 1.0)
     with pytest.raises(tf.errors.InvalidArgumentError, match="smaller than filter_size 11"):
         image.ssim(FIRST[:, :9], SECOND[:, :9], 1.0)

@@ -61,7 +61,7 @@ def test_case_checks_its_arguments():
         ([(TRUE, 1)], TypeError, "callable"),
         ([(True, lambda: 1)], TypeError, "pred must be a Tensor"),
         ([(tf.constant(1), lambda: 1)], TypeError, "bool"),
-        ({TRUE.ref(): lambda: 1}, ValueError, "Unordered"),
+        ({TRUE.ref(): lambda: 1}, ValueError, "unordered dict"),
     ]:
         with pytest.raises(error, match=text):
             tf.case(pairs, default=lambda: 4)
@@ -91,7 +91,7 @@ def test_switch_case_checks_its_arguments():
         (tf.constant(0), [1], TypeError, "2-tuple"),
         (tf.constant(0), {"a": lambda: 1}, TypeError, "Python `int`"),
         (tf.constant(0), {0: 1}, TypeError, "callable"),
-        (tf.constant(0), {0: lambda: 1, 5: lambda: 2}, ValueError, r"\[0 to 2\) but found \{0,5\}"),
+        (tf.constant(0), {0: lambda: 1, 5: lambda: 2}, ValueError, r"\[0 to 2\).*keys=\[0, 5\]"),
     ]:
         with pytest.raises(error, match=text):
             tf.switch_case(index, functions)
@@ -139,8 +139,8 @@ def test_arrays_of_tensors_are_loop_variables():
 
 def test_while_loop_checks_its_arguments():
     for arguments, error, text in [
-        ((1, lambda i: i, [0]), TypeError, "'cond' must be callable"),
-        ((lambda i: False, 1, [0]), TypeError, "'body' must be callable"),
+        ((1, lambda i: i, [0]), TypeError, "`cond` must be callable"),
+        ((lambda i: False, 1, [0]), TypeError, "`body` must be callable"),
         ((lambda: False, lambda: 1, []), ValueError, "'loop_vars' must be provided"),
         ((lambda i: False, lambda i: i, tf.constant(0)), ValueError, "'loop_vars' must be provided"),
         ((lambda i, j: i < 2, lambda i, j: (i + 1,), [0, 1]), ValueError, "structure"),

@@ -102,7 +102,7 @@ def test_scan_and_folds_check():
         for arguments, error, text in [
             ((3, three), TypeError, "callable"),
             ((lambda s, x: s, tf.constant(1.0)), IndexError, "scalar"),
-            ((lambda s, x: s, one), tf.errors.OutOfRangeError, "index 0"),
+            ((lambda s, x: s, one), tf.errors.OutOfRangeError, "array size is: 0"),
             ((lambda s, x: s, (three, two), 0), tf.errors.OutOfRangeError, "index 2"),
             ((lambda s, x: s, (two, three), 0), ValueError, "same number of rows"),
             ((lambda s, x: (s, x), three), ValueError, "structure"),

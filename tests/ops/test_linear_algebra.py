@@ -553,7 +553,7 @@ def test_only_square_matrices_of_floats_are_factored(name):
     function = getattr(linalg, name)
     with pytest.raises(Invalid, match=r"square.*\[2, 3\]"):
         function(F((2, 3)))
-    with pytest.raises(Invalid, match="rank >= 2, got 1"):
+    with pytest.raises(Invalid, match="rank >= 2"):
         function(F(3))
     with pytest.raises(Invalid, match="int64"):
         function(F((3, 3), int))
@@ -573,17 +573,17 @@ REFUSED = [
     (lambda: linalg.logm(F((3, 3))), Invalid, "complex"),
     (lambda: linalg.solve(F((3, 3)), F(3)), Invalid, "expand_dims"),
     (lambda: linalg.solve(F((3, 3)), F((5, 3, 2))), Invalid, r"\[3, 3\] and \[5, 3, 2\]"),
-    (lambda: linalg.solve(F((3, 3)), F((4, 2))), Invalid, r"\[3, 3\] vs. \[4, 2\]"),
+    (lambda: linalg.solve(F((3, 3)), F((4, 2))), Invalid, r"as many rows.*\(3, 3\), \(4, 2\)"),
     (lambda: linalg.solve(tf.ones((3, 3)), tf.ones((3, 2), tf.float64)), Invalid, "float32.*float64"),
     (lambda: linalg.triangular_solve(F((3, 2)), F((3, 2))), Invalid, "square"),
     (lambda: linalg.triangular_solve(F((5, 3, 3)), F((4, 3, 2))), Invalid, "compatible batch"),
-    (lambda: linalg.cholesky_solve(F((3, 3)), F((4, 2))), Invalid, r"\[4, 2\]"),
+    (lambda: linalg.cholesky_solve(F((3, 3)), F((4, 2))), Invalid, r"as many rows.*\(4, 2\)"),
     (lambda: linalg.lstsq(F((3, 3)), F(3)), Invalid, "expand_dims"),
     (lambda: linalg.pinv(F((3, 3), int)), TypeError, "int64"),
     (lambda: linalg.pinv(F(3)), ValueError, "at least 2 dimensions"),
     (lambda: linalg.matrix_rank(F((3, 3), complex)), TypeError, "complex128"),
     (lambda: linalg.cross(F(2), F(2)), tf.errors.FailedPreconditionError, "3-element"),
-    (lambda: linalg.cross(F((2, 3)), F(3)), Invalid, r"\[2, 3\] vs. \[3\]"),
+    (lambda: linalg.cross(F((2, 3)), F(3)), Invalid, r"\[2, 3\].*\[3\]"),
     (lambda: tf.norm(F((2, 2)), -1), ValueError, "vector norm"),
     (lambda: tf.norm(F((2, 2)), "nuc"), ValueError, "vector norm"),
     (lambda: tf.norm(F((2, 2)), axis=[0, 0]), ValueError, "2 unique integers"),
@@ -599,11 +599,11 @@ REFUSED = [
     (lambda: linalg.diag([1.0, 2.0], align="LEFT"), Invalid, "align"),
     (lambda: linalg.diag_part(F(3)), Invalid, r"\[3\]"),
     (lambda: linalg.diag_part(F((2, 3)), k=5), Invalid, "between -2 and 3"),
-    (lambda: linalg.diag_part(F((2, 3)), k=(1, 0)), Invalid, "1 > 0"),
+    (lambda: linalg.diag_part(F((2, 3)), k=(1, 0)), Invalid, r"must not be larger.*\(1, 0\)"),
     (lambda: linalg.diag_part(F((2, 3)), k=(1, 2, 3)), Invalid, "one or two"),
-    (lambda: linalg.set_diag(F((3, 3)), F(2)), Invalid, r"\[3\], got \[2\]"),
+    (lambda: linalg.set_diag(F((3, 3)), F(2)), Invalid, r"\[3\].*\[2\]"),
     (lambda: linalg.set_diag(tf.ones((3, 3)), tf.ones(3, tf.int32)), Invalid, "float32.*int32"),
-    (lambda: linalg.band_part(F((3, 3)), 4, 0), Invalid, r"rows \(3\), got: 4"),
+    (lambda: linalg.band_part(F((3, 3)), 4, 0), Invalid, "at most 3 rows.*4"),
     (lambda: linalg.band_part(F(3), 0, 0), Invalid, r"\[3\]"),
     (lambda: linalg.trace(F(3)), Invalid, r"\[3\]"),
     (lambda: linalg.tensor_diag(1.0), Invalid, "rank 1"),

@@ -100,7 +100,7 @@ def test_bad_ids_are_refused():
     for ids, message in [
         ([1, 0], "not increasing"),
         ([-1, 0], "negative"),
-        ([0], "same size"),
+        ([0], "as many segment_ids"),
         ([[0, 0]], "vector"),
         (0, "vector"),
         ([0.0, 0.0], "float32"),

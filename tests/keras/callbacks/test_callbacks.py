@@ -86,7 +86,7 @@ def test_schedules_of_the_epoch_with_and_without_the_rate():
     for schedule in (lambda epoch, rate: rate / 2, lambda epoch: 0.25):
         _, model = epochs(callbacks.LearningRateScheduler(schedule), [1, 1])
         assert float(model.optimizer.learning_rate) == 0.25
-    with pytest.raises(ValueError, match="should be a float"):
+    with pytest.raises(ValueError, match="must be a float"):
         epochs(callbacks.LearningRateScheduler(lambda epoch: "fast"), [1])
 
 

@@ -91,7 +91,7 @@ def test_a_query_that_sees_no_value_finds_their_mean():
 def test_errors():
     layer = layers.Attention()
     for inputs in (Q, [Q], [Q, K, V, V]):
-        with pytest.raises(ValueError, match="list of inputs|length 2 or 3"):
+        with pytest.raises(ValueError, match="list of inputs|list of 2 or 3"):
             layer(inputs)
     for mask in (SEES_Q, [None]):
         with pytest.raises(ValueError, match="mask"):

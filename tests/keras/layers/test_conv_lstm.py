@@ -123,7 +123,7 @@ def test_dropout_draws_for_each_gate():
     ("options", "message"),
     [
         ({"filters": 0}, "filters"),
-        ({"strides": 2, "dilation_rate": 2}, "not compatible"),
+        ({"strides": 2, "dilation_rate": 2}, "must be 1"),
         ({"padding": "causal"}, "padding"),
         ({"kernel_size": (1, 2, 3)}, "kernel_size"),
     ],

@@ -81,7 +81,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="must be built"):
         layer.stateless_call([], [], X)
     layer(X)
-    with pytest.raises(ValueError, match="length 1, but expected 2"):
+    with pytest.raises(ValueError, match="must have 2 items, got 1"):
         layer.stateless_call([np.ones((2, 1))], [], X)
     with pytest.raises(ValueError, match="shape"):
         layer.stateless_call([np.ones((2, 1)), np.ones(3)], [], X)

@@ -56,7 +56,7 @@ def test_nothing_so_far_is_zero(make):
         (lambda: metrics.PrecisionAtRecall(2.0), ValueError, r"recall=2\.0"),
         (lambda: metrics.F1Score("nope"), ValueError, "nope"),
         (lambda: metrics.FBetaScore(beta=-1.0), ValueError, r"beta=-1\.0"),
-        (lambda: metrics.F1Score()(Y[:, 0], P[:, 0]), ValueError, r"2D.*\(40,\)"),
+        (lambda: metrics.F1Score()(Y[:, 0], P[:, 0]), ValueError, r"rank 2.*\[40\]"),
         (lambda: metrics.IoU(3, [3]), ValueError, r"3 is out of range.*\[0, 3\)"),
         (lambda: metrics.R2Score("nope"), ValueError, "nope"),
         (lambda: metrics.Precision(class_id=1)(Y[:, 0], P[:, 0]), ValueError, r"class_id.*\(40,\)"),

@@ -43,7 +43,7 @@ class TestBuilding:
         model = keras.Sequential([layers.Dense(2)])
         model.build((None, 3))
         assert model.built
-        with pytest.raises(ValueError, match="already been configured"):
+        with pytest.raises(ValueError, match="already configured"):
             model.build((None, 4))
 
     def test_without_layers(self):

@@ -95,7 +95,7 @@ def test_a_class_without_update_step_says_so():
 
 def test_numbers_of_names_and_initializers_go_together():
     optimizer = tf.optimizers.SGD()
-    with pytest.raises(ValueError, match="must match"):
+    with pytest.raises(ValueError, match="must have 1 items, got 2"):
         optimizer.add_optimizer_variables([tf.Variable([1.0])], ["a", "b"], initializer=["zeros"])
     first, second = optimizer.add_optimizer_variables([tf.Variable([1.0])], ["a", "b"], initializer=["ones", 0.5])
     assert (first[0].numpy(), second[0].numpy()) == ([1.0], [0.5])

@@ -91,8 +91,8 @@ def test_a_refused_rate_leaves_the_old_one():
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (lambda old: [], "length 0.*4 weights"),
-        (lambda old: old[:3], "length 3.*4 weights"),
+        (lambda old: [], "4 items, got 0"),
+        (lambda old: old[:3], "4 items, got 3"),
         (lambda old: [np.zeros_like(old[0]), np.zeros_like(old[1]), np.zeros((9, 9)), old[3]], r"\(4, 2\).*\(9, 9\)"),
     ],
 )

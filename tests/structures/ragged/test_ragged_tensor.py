@@ -238,7 +238,7 @@ def test_segments_by_ragged_ids():
     assert tf.math.unsorted_segment_mean(flat, tf.ragged.constant([[0, 1], [1]]), 2).numpy().tolist() == [1.0, 2.5]
     with pytest.raises(tf.errors.InvalidArgumentError, match="prefix"):
         tf.math.unsorted_segment_sum(data, tf.ragged.constant([[1, 2], [1], [1, 1, 2]]), 3)
-    with pytest.raises(ValueError, match="data is not"):
+    with pytest.raises(ValueError, match="must be ragged"):
         tf.math.unsorted_segment_sum([1, 2, 3], ids, 3)
 
 

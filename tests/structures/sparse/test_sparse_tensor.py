@@ -121,5 +121,5 @@ def test_a_spec_fits_values_of_its_dtype_and_shape_only():
         tf.constant([[1.0, 0.0, 2.0]]),
     ):
         assert not spec.is_compatible_with(other)
-    with pytest.raises(TypeError, match="Expected SparseTensor"):
+    with pytest.raises(TypeError, match="must be a SparseTensor"):
         tf.SparseTensorSpec.from_value(tf.constant([1.0]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import os
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -64,11 +66,11 @@ def check_positive(owner: Any, **counts: Any) -> None:
         require(is_met, owner, f"`{argument}` must be a positive integer", **{argument: count})
 
 
-def check_choice(owner: Any, choices: Any, **arguments: Any) -> None:
-    """Raises ValueError if one of ``arguments`` is none of ``choices``."""
+def check_choice(owner: Any, choices: Any, kind: type[Exception] = ValueError, /, **arguments: Any) -> None:
+    """Raises an error of class ``kind`` if one of ``arguments`` is none of ``choices``."""
     for argument, choice in arguments.items():
         if choice not in choices:
-            refuse(owner, f"`{argument}` must be one of {choices}", **{argument: choice})
+            refuse(owner, f"`{argument}` must be one of {choices}", kind, **{argument: choice})
 
 
 def check_type(owner: Any, wanted: str, types: Any, kind: type[Exception] = TypeError, /, **arguments: Any) -> None:
@@ -78,14 +80,67 @@ def check_type(owner: Any, wanted: str, types: Any, kind: type[Exception] = Type
             refuse(owner, f"`{argument}` must be {wanted}", kind, **{argument: value})
 
 
-def check_interval(owner: Any, interval: str, /, **numbers: Any) -> None:
-    """Raises ValueError if one of ``numbers`` is outside ``interval``, written as "[0, 1)" for 0 <= number < 1."""
+def check_interval(owner: Any, interval: str, kind: type[Exception] = ValueError, /, **numbers: Any) -> None:
+    """Raises an error if one of ``numbers`` is outside ``interval``, written as "[0, 1)" for 0 <= number < 1."""
     low, high = (float(bound) for bound in interval[1:-1].split(","))
     for argument, number in numbers.items():
         is_above = number >= low if interval.startswith("[") else number > low
         is_below = number <= high if interval.endswith("]") else number < high
         if not (is_above and is_below):
-            refuse(owner, f"`{argument}` must be in the interval {interval}", **{argument: number})
+            refuse(owner, f"`{argument}` must be in the interval {interval}", kind, **{argument: number})
+
+
+def check_at_least(owner: Any, least: float, kind: type[Exception] = ValueError, /, **numbers: Any) -> None:
+    """Raises an error of class ``kind`` if one of ``numbers`` is below ``least``."""
+    for argument, number in numbers.items():
+        if number < least:
+            refuse(owner, f"`{argument}` must be at least {least}", kind, **{argument: number})
+
+
+def check_length(owner: Any, length: int, kind: type[Exception] = ValueError, /, **lists: Any) -> None:
+    """Raises an error of class ``kind`` if one of ``lists`` does not have ``length`` items."""
+    for argument, items in lists.items():
+        if len(items) != length:
+            refuse(owner, f"`{argument}` must have {length} items, got {len(items)}", kind, **{argument: items})
+
+
+def check_rank(owner: Any, ranks: Any, kind: type[Exception] = ValueError, /, **tensors: Any) -> None:
+    """Raises an error of class ``kind`` if the rank of one of ``tensors``, or shapes, is not ``ranks``, or one of these."""
+    allowed = (ranks,) if isinstance(ranks, int) else tuple(ranks)
+    for argument, tensor in tensors.items():
+        shape = getattr(tensor, "shape", tensor)
+        if len(shape) not in allowed:
+            refuse(owner, f"`{argument}` must have rank {' or '.join(map(str, allowed))}", kind, shape=list(shape))
+
+
+def check_shapes(owner: Any, wanted: str, kind: type[Exception] = ValueError, /, *tensors: Any) -> None:
+    """Raises an error of class ``kind`` if ``tensors``, or shapes, do not have the shapes ``wanted``.
+
+    Args:
+        owner: the name of the function, or the object, whose arguments they are.
+        wanted: each argument and its shape, such as "boxes (..., n, 4), scores (..., n)". A name has the same size at
+            each place. ``...`` at the start of a shape is any number of axes, and the same sizes at each place.
+        kind: the class of the error.
+        *tensors: the tensors or shapes, in the order of ``wanted``.
+    """
+    shapes = [tuple(getattr(tensor, "shape", tensor)) for tensor in tensors]
+    known: dict[str, Any] = {}
+    for shape, sizes in zip(shapes, _sizes_by_argument(wanted), strict=True):
+        if sizes and sizes[0] == "...":
+            count = max(len(shape) - len(sizes) + 1, 0)
+            shape = (shape[:count], *shape[count:])
+        is_met = len(shape) == len(sizes)
+        for name, size in zip(sizes, shape, strict=False):
+            is_met &= (name if type(name) is int else known.setdefault(name, size)) == size
+        if not is_met:
+            refuse(owner, f"The arguments must have the shapes {wanted}", kind, shapes=[list(x) for x in shapes])
+
+
+@functools.lru_cache(256)
+def _sizes_by_argument(wanted: str) -> tuple[tuple[Any, ...], ...]:
+    """Returns the numbers and names in each pair of parentheses of ``wanted``."""
+    texts = [[size.strip() for size in text.split(",") if size] for text in re.findall(r"\((.*?)\)", wanted)]
+    return tuple(tuple(int(size) if size.isdigit() else size for size in sizes) for sizes in texts)
 
 
 def check_list(name: str, argument: str, values: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.argument_checks import check_at_least, checked_number
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.image.colors import (
@@ -40,16 +40,14 @@ def _check_range(name: str, lower: Any, upper: Any) -> None:
     low, high = checked_number(name, "lower", lower), checked_number(name, "upper", upper)
     if high <= low:
         raise ValueError(f"{name}: upper must be > lower, got {lower} and {upper}.")
-    if low < 0:
-        raise ValueError(f"{name}: lower must be non-negative, got {lower}.")
+    check_at_least(name, 0, lower=low)
 
 
 def _check_max_delta(name: str, max_delta: Any, limit: float) -> None:
     delta = checked_number(name, "max_delta", max_delta)
     if delta > limit:
         raise ValueError(f"{name}: max_delta must be <= {limit}, got {max_delta}.")
-    if delta < 0:
-        raise ValueError(f"{name}: max_delta must be non-negative, got {max_delta}.")
+    check_at_least(name, 0, max_delta=delta)
 
 
 # ---- flips and crops ----------------------------------------------------------------------------------

@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.argument_checks import (
+    check_at_least,
+    check_choice,
+    check_length,
+    check_shapes,
+    checked_number,
+    refuse,
+)
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError, check_size
 from fastgrad._src.core.operation import FLOAT_DTYPES, INTEGER_DTYPES, Form, Operation, operation
@@ -92,15 +99,10 @@ def crop_and_resize(
     shape, count = x._array.shape, edges._array.shape[0] if edges._array.ndim else 0
     if len(shape) != 4 or 0 in shape[1:3]:
         raise InvalidArgumentError(f"crop_and_resize: input image must be 4-D, with pixels, got {TensorShape(shape)}.")
-    if edges._array.shape != (count, 4) or numbers._array.shape != (count,):
-        raise InvalidArgumentError(
-            "crop_and_resize: boxes must have shape (boxes, 4), and box_indices shape (boxes,), got "
-            f"{TensorShape(edges._array.shape)} and {TensorShape(numbers._array.shape)}."
-        )
+    check_shapes("crop_and_resize", f"boxes ({count}, 4), box_indices ({count})", InvalidArgumentError, edges, numbers)
     if len(sizes) != 2 or min(sizes) <= 0:
         raise InvalidArgumentError(f"crop_and_resize: crop dimensions must be two positive numbers, got {crop_size!r}.")
-    if method not in ("bilinear", "nearest"):
-        raise InvalidArgumentError(f"crop_and_resize: method must be 'bilinear' or 'nearest', got {method!r}.")
+    check_choice("crop_and_resize", ("bilinear", "nearest"), InvalidArgumentError, method=method)
     check_size(what, (count, *sizes, shape[3]), np.dtype(np.float32))
     for check, bound in ((ops.assert_greater_equal, 0), (ops.assert_less, shape[0])):
         check(numbers, bound, message=f"{what}: box_indices must be in [0, {shape[0]}), the images of the batch")
@@ -185,19 +187,14 @@ def draw_bounding_boxes(images: Any, boxes: Any, colors: Any = None, name: str |
     shape, box_shape = x._array.shape, edges._array.shape
     if len(shape) != 4 or shape[3] not in (1, 3, 4):
         raise InvalidArgumentError(f"draw_bounding_boxes: images must be 4-D with 1, 3 or 4 channels, got {x.shape}.")
-    if len(box_shape) != 3 or box_shape[0] != shape[0] or box_shape[2] != 4:
-        raise InvalidArgumentError(
-            f"draw_bounding_boxes: boxes must have shape (batch, boxes, 4) with the batch of images, got {TensorShape(box_shape)}."
-        )
+    check_shapes("draw_bounding_boxes", f"boxes ({shape[0]}, n, 4)", InvalidArgumentError, box_shape)
     palette = (
         constant_tensor(_DEFAULT_COLORS)
         if colors is None
         else ops.tensor_of_dtype(colors, dtypes.float32, "draw_bounding_boxes", "colors")
     )
     if palette._array.ndim != 2 or palette._array.shape[1] < shape[3]:
-        raise InvalidArgumentError(
-            f"draw_bounding_boxes: colors must have a row of {shape[3]} channels each, got {TensorShape(palette._array.shape)}."
-        )
+        refuse("draw_bounding_boxes", f"`colors` must have {shape[3]} columns", InvalidArgumentError, colors=palette)
     if colors is None and shape[3] == 1:
         palette = constant_tensor(np.ones((1, 4), np.float32))
     return _draw(x, edges, palette)
@@ -301,22 +298,17 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
         convert_to_tensor(image_size),
         ops.tensor_of_dtype(bounding_boxes, dtypes.float32, name, "bounding_boxes"),
     )
-    if size._array.shape != (3,):
-        raise InvalidArgumentError(f"{name}: image_size must be (height, width, channels), got shape {size.shape}.")
-    if boxes._array.ndim != 3 or boxes._array.shape[-1] != 4:
-        raise InvalidArgumentError(f"{name}: bounding_boxes must have shape (batch, boxes, 4), got {boxes.shape}.")
+    check_shapes(name, "image_size (3): height, width, channels", InvalidArgumentError, size)
+    check_shapes(name, "bounding_boxes (batch, boxes, 4)", InvalidArgumentError, boxes)
     if not boxes._array.size and not use_image_if_no_bounding_boxes:
-        raise InvalidArgumentError(
-            f"{name}: No bounding boxes provided as input; pass use_image_if_no_bounding_boxes=True."
-        )
+        refuse(name, "no boxes: pass some, or use_image_if_no_bounding_boxes=True", InvalidArgumentError)
     ranges = []
     for what, value, default in (
         ("aspect_ratio_range", aspect_ratio_range, (0.75, 1.33)),
         ("area_range", area_range, (0.05, 1.0)),
     ):
         bounds = default if value is None else [checked_number(name, what, bound) for bound in value]
-        if len(bounds) != 2:
-            raise InvalidArgumentError(f"{name}: {what} must be two numbers, got {value!r}.")
+        check_length(name, 2, InvalidArgumentError, **{what: bounds})
         low, high = bounds
         if not 0 < low <= high or (what == "area_range" and high > 1):
             raise InvalidArgumentError(
@@ -324,8 +316,7 @@ def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
             )
         ranges.append((low, high))
     attempts = 100 if max_attempts is None else ops.as_python_int(max_attempts, f"{name}: max_attempts")
-    if attempts <= 0:
-        raise InvalidArgumentError(f"{name}: max_attempts must be positive, got {attempts}.")
+    check_at_least(name, 1, InvalidArgumentError, max_attempts=attempts)
     least_part = ops.scalar_of_dtype(min_object_covered, dtypes.float32, name, "min_object_covered")
     zero = constant_tensor(np.float32(0))
     ops.assert_greater_equal(least_part, zero, message=f"{name}: min_object_covered must not be negative")

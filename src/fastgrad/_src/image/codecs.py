@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_integer
+from fastgrad._src.core.argument_checks import check_choice, check_interval, check_length, checked_integer, require
 from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
 from fastgrad._src.core.operand_errors import InvalidTypeError
 from fastgrad._src.core.shape import TensorShape
@@ -92,8 +92,7 @@ def _decode_pixels(
     """Returns the pixels of a file in uint8 or uint16: (height, width, channels), or for a GIF with ``frames`` all of them."""
     image = _pillow_image_of(name, data, formats, channels)
     if image.format == "GIF":
-        if channels not in (0, 3):
-            raise InvalidArgumentError(f"{name}: channels must be 0 or 3 for GIF, got {channels}.")
+        require(channels in (0, 3), name, "`channels` must be 0 or 3 for GIF", InvalidArgumentError, channels=channels)
         count = image.n_frames if frames else 1
         pictures = []
         for number in range(count):
@@ -115,8 +114,7 @@ def _decode_pixels(
 
 
 def _check_channels(name: str, channels: Any, allowed: Sequence[int] = (0, 1, 3, 4)) -> None:
-    if checked_integer(name, "channels", channels) not in allowed:
-        raise InvalidArgumentError(f"{name}: channels must be one of {tuple(allowed)}, got {channels}.")
+    check_choice(name, tuple(allowed), InvalidArgumentError, channels=checked_integer(name, "channels", channels))
 
 
 def _decode(
@@ -207,13 +205,11 @@ def decode_jpeg(
 
 
 def _check_dct_method(name: str, dct_method: str) -> None:
-    if dct_method not in _DCT_METHODS:
-        raise InvalidArgumentError(f"{name}: dct_method must be one of {_DCT_METHODS}, got {dct_method!r}.")
+    check_choice(name, _DCT_METHODS, InvalidArgumentError, dct_method=dct_method)
 
 
 def _check_ratio(name: str, ratio: int) -> None:
-    if checked_integer(name, "ratio", ratio) not in (1, 2, 4, 8):
-        raise InvalidArgumentError(f"{name}: ratio must be 1, 2, 4 or 8, got {ratio}.")
+    check_choice(name, (1, 2, 4, 8), InvalidArgumentError, ratio=checked_integer(name, "ratio", ratio))
     if ratio != 1:
         raise UnimplementedError(f"{name}: ratio {ratio} is not there, only 1; tf.image.resize makes images smaller.")
 
@@ -237,8 +233,7 @@ def decode_png(contents: Any, channels: Any = 0, dtype: Any = dtypes.uint8, name
         ImportError: Pillow is not installed.
     """
     target = dtypes.as_dtype(dtype)
-    if target not in (dtypes.uint8, dtypes.uint16):
-        raise InvalidTypeError(f"decode_png: dtype must be uint8 or uint16, got {target.name}.")
+    check_choice("decode_png", (dtypes.uint8, dtypes.uint16), InvalidTypeError, dtype=target)
     return _decode("decode_png", contents, channels, target, _FORMATS)
 
 
@@ -308,8 +303,7 @@ def decode_and_crop_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
     _check_ratio("decode_and_crop_jpeg", ratio)
     _check_dct_method("decode_and_crop_jpeg", dct_method)
     window = as_python_ints(crop_window, "decode_and_crop_jpeg: crop_window")
-    if len(window) != 4:
-        raise InvalidArgumentError(f"decode_and_crop_jpeg: crop_window must have 4 elements, got {crop_window!r}.")
+    check_length("decode_and_crop_jpeg", 4, InvalidArgumentError, crop_window=window)
     top, left, height, width = window
 
     def crop(pixels: np.ndarray) -> np.ndarray:
@@ -341,8 +335,7 @@ def extract_jpeg_shape(contents: Any, output_type: Any = dtypes.int32, name: str
         ImportError: Pillow is not installed.
     """
     target = dtypes.as_dtype(output_type)
-    if target not in (dtypes.int32, dtypes.int64):
-        raise InvalidTypeError(f"extract_jpeg_shape: output_type must be int32 or int64, got {target.name}.")
+    check_choice("extract_jpeg_shape", (dtypes.int32, dtypes.int64), InvalidTypeError, output_type=target)
 
     def shape_of(data: bytes) -> np.ndarray:
         try:
@@ -438,8 +431,7 @@ def encode_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
         raise InvalidArgumentError(
             f"encode_jpeg: format must be '', 'grayscale' or 'rgb' and fit {x._array.shape[-1]} channels, got {format!r}."
         )
-    if density_unit not in _DENSITY_UNITS:
-        raise InvalidArgumentError(f"encode_jpeg: density_unit must be 'in' or 'cm', got {density_unit!r}.")
+    check_choice("encode_jpeg", tuple(_DENSITY_UNITS), InvalidArgumentError, density_unit=density_unit)
     options = {
         "progressive": progressive,
         "optimize": optimize_size,
@@ -453,8 +445,7 @@ def encode_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
 
 def _encode_jpeg(name: str, image: Tensor, quality_argument: str, quality: Any, **options: Any) -> Tensor:
     def encode(pixels: np.ndarray, level: Any) -> bytes:
-        if not 0 <= level <= 100:
-            raise InvalidArgumentError(f"{name}: quality must be in [0,100], got {level}.")
+        check_interval(name, "[0, 100]", InvalidArgumentError, quality=level)
         # Pillow takes 0 for its default; libjpeg takes 1 for it.
         return _encode_pixels(pixels, format="JPEG", quality=max(int(level), 1), **options)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.argument_checks import checked_number, refuse, require
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidTypeError
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation
@@ -95,9 +95,7 @@ def checked_colors(name: str, images: Any, least_rank: int = 0, channels: int | 
     if len(shape) < least_rank:
         raise InvalidArgumentError(f"{name}: input must be at least {least_rank}-D, got shape {TensorShape(shape)}.")
     if channels is not None and shape[-1] != channels:
-        raise InvalidArgumentError(
-            f"{name}: the last dimension must be {channels}, the channels, got shape {TensorShape(shape)}."
-        )
+        refuse(name, f"the last dimension must be {channels}, the channels", InvalidArgumentError, shape=shape)
     return x
 
 
@@ -189,9 +187,7 @@ def _checked_pixels(name: str, images: Any, error: type[Exception] = InvalidArgu
     """Returns the tensor of ``images``, floats with three channels; raises ``error`` for other channels."""
     x = convert_to_tensor(images)
     if x.dtype not in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64):
-        raise InvalidTypeError(
-            f"{name}: images must be floating point, got {x.dtype.name}; convert_image_dtype converts them."
-        )
+        refuse(name, "images must be floating point: use convert_image_dtype", InvalidTypeError, dtype=x.dtype.name)
     shape = x._array.shape
     if shape[-1:] != (3,):
         kind = error if shape else InvalidArgumentError
@@ -420,8 +416,6 @@ def grayscale_to_rgb(images: Any, name: str | None = None) -> Tensor:
     """
     x = convert_to_tensor(images)
     shape = x._array.shape
-    if len(shape) < 2:
-        raise ValueError(f"grayscale_to_rgb: A grayscale image must be at least two-dimensional, got {tuple(shape)}.")
-    if shape[-1] != 1:
-        raise ValueError(f"grayscale_to_rgb: Last dimension should be size 1, got shape {tuple(shape)}.")
+    require(len(shape) >= 2, "grayscale_to_rgb", "A grayscale image must be at least two-dimensional", shape=shape)
+    require(shape[-1] == 1, "grayscale_to_rgb", "Last dimension should be size 1", shape=shape)
     return ops.tile(x, [*[1] * (len(shape) - 1), 3])

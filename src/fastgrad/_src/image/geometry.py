@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_integer, checked_number
+from fastgrad._src.core.argument_checks import (
+    check_choice,
+    check_interval,
+    check_length,
+    check_rank,
+    checked_integer,
+    checked_number,
+    refuse,
+)
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError, UnimplementedError
 from fastgrad._src.core.operand_errors import InvalidValueError, check_size
 from fastgrad._src.core.operation import REAL_DTYPES
@@ -44,10 +52,7 @@ def checked_images(name: str, images: Any, ranks: Sequence[int] = (3, 4)) -> Ten
     x = convert_to_tensor(images)
     shape = x._array.shape
     if len(shape) not in ranks:
-        raise ValueError(
-            f"{name}: 'image' (shape {TensorShape(shape)}) must have {' or '.join(map(str, ranks))} dimensions: "
-            "height, width and channels, with the batch before them."
-        )
+        refuse(name, f"`image` must have a rank in {tuple(ranks)}: height, width and channels", shape=shape)
     if 0 in shape[-3:]:
         raise ValueError(f"{name}: inner 3 dims of 'image.shape' must be > 0: {TensorShape(shape)}")
     return x
@@ -155,8 +160,7 @@ def central_crop(image: Any, central_fraction: Any) -> Tensor:
         TypeError: ``central_fraction`` is no number.
     """
     fraction = checked_number("central_crop", "central_fraction", central_fraction)
-    if not 0.0 < fraction <= 1.0:
-        raise ValueError(f"central_crop: central_fraction must be within (0, 1], got {fraction}.")
+    check_interval("central_crop", "(0, 1]", central_fraction=fraction)
     if fraction == 1.0:
         return convert_to_tensor(image)
     x, rows = _image_or_batch("central_crop", image)
@@ -291,23 +295,20 @@ def resize(
         TensorShape([1, 4, 6, 3])
     """
     x = convert_to_tensor(images)
-    if x._array.ndim not in (3, 4):
-        raise ValueError(f"resize: 'images' must have either 3 or 4 dimensions, got shape {x.shape}.")
+    check_rank("resize", (3, 4), images=x)
     rows = x._array.ndim - 3
     try:
         sizes = ops.as_python_ints(size, "resize: size")
     except (TypeError, InvalidArgumentError):
         raise InvalidValueError(f"resize: 'size' must be a 1-D int32 Tensor, got {size!r}.") from None
-    if len(sizes) != 2:
-        raise ValueError(f"resize: 'size' must be a 1-D Tensor of 2 elements: new_height, new_width, got {size!r}.")
+    check_length("resize", 2, size=sizes)
     if preserve_aspect_ratio:
         sizes = _sizes_of_same_proportions(x._array.shape[rows : rows + 2], sizes)
     return _resized(x, rows, sizes, method, antialias)
 
 
 def _resized(x: Tensor, rows: int, sizes: Sequence[int], method: Any, antialias: bool) -> Tensor:
-    if method not in INTERPOLATION_METHODS:
-        raise ValueError(f"Resize method is not implemented: {method}; the methods are {INTERPOLATION_METHODS}.")
+    check_choice("resize", INTERPOLATION_METHODS, method=method)
     if min(sizes) <= 0:
         raise InvalidValueError(f"resize: output dimensions must be positive, got {tuple(sizes)}.")
     if max(sizes) > np.iinfo(np.int32).max:
@@ -381,8 +382,7 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         UnimplementedError: patches over images or channels.
     """
     x = convert_to_tensor(images)
-    if x._array.ndim != 4:
-        raise InvalidArgumentError(f"extract_patches: input must be 4-dimensional, got {TensorShape(x._array.shape)}.")
+    check_rank("extract_patches", 4, InvalidArgumentError, images=x)
     windows = []
     for what, value in (("sizes", sizes), ("strides", strides), ("rates", rates)):
         numbers = ops.as_python_ints(value, f"extract_patches: {what}")
@@ -394,8 +394,7 @@ def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: 
         if numbers[0] != 1 or numbers[-1] != 1:
             raise UnimplementedError(message)
         windows.append(numbers[1:-1])
-    if padding not in ("SAME", "VALID"):
-        raise InvalidValueError(f"extract_patches: padding must be 'SAME' or 'VALID', got {padding!r}.")
+    check_choice("extract_patches", ("SAME", "VALID"), InvalidValueError, padding=padding)
     counts: list[int] = []
     positions = []
     paddings = [(0, 0)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.argument_checks import check_at_least, check_rank, check_shapes, checked_number, refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError
 from fastgrad._src.core.operation import Form, Operation
@@ -39,8 +39,7 @@ def total_variation(images: Any, name: str | None = None) -> Tensor:
     """
     x = convert_to_tensor(images)
     rank = x._array.ndim
-    if rank not in (3, 4):
-        raise ValueError(f"total_variation: 'images' must be either 3 or 4-dimensional, got {x.shape}.")
+    check_rank("total_variation", (3, 4), images=x)
     axes = None if rank == 3 else [1, 2, 3]
     vertical = ops.subtract(x[..., 1:, :, :], x[..., :-1, :, :])
     horizontal = ops.subtract(x[..., :, 1:, :], x[..., :, :-1, :])
@@ -60,8 +59,7 @@ def image_gradients(image: Any) -> tuple[Tensor, Tensor]:
         ValueError: another rank.
     """
     x = convert_to_tensor(image)
-    if x._array.ndim != 4:
-        raise ValueError(f"image_gradients expects a 4D tensor [batch_size, h, w, d], not {x.shape}.")
+    check_shapes("image_gradients", "image (batch_size, height, width, depth)", ValueError, x)
     vertical = ops.subtract(x[:, 1:], x[:, :-1])
     horizontal = ops.subtract(x[:, :, 1:], x[:, :, :-1])
     return ops.pad(vertical, [(0, 0), (0, 1), (0, 0), (0, 0)]), ops.pad(horizontal, [(0, 0), (0, 0), (0, 1), (0, 0)])
@@ -80,8 +78,7 @@ def sobel_edges(image: Any) -> Tensor:
         InvalidArgumentError: another rank or dtype, or fewer rows or columns.
     """
     x = convert_to_tensor(image)
-    if x._array.ndim != 4:
-        raise InvalidArgumentError(f"sobel_edges: image must be [batch_size, h, w, d], not {x.shape}.")
+    check_shapes("sobel_edges", "image (batch_size, height, width, depth)", InvalidArgumentError, x)
     smooth, slope = np.array([1.0, 2.0, 1.0]), np.array([-1.0, 0.0, 1.0])
     filters = np.stack([np.outer(slope, smooth), np.outer(smooth, slope)], -1)[:, :, None]
     channels = x._array.shape[-1]
@@ -106,9 +103,7 @@ def _checked_image_pair(name: str, images: Sequence[Any], max_val: Any) -> tuple
             raise InvalidValueError(f"{name}: Shape {TensorShape(shape)} must have rank at least 3")
     pairs = zip(shapes[0][-4::-1], shapes[1][-4::-1], strict=False)
     if shapes[0][-3:] != shapes[1][-3:] or any(m != n and 1 not in (m, n) for m, n in pairs):
-        raise InvalidValueError(
-            f"{name}: Two images are not compatible: {TensorShape(shapes[0])} and {TensorShape(shapes[1])}"
-        )
+        refuse(name, "Two images are not compatible", InvalidValueError, shapes=shapes)
     greatest = ops.cast(max_val, x.dtype)
     return tuple(convert_image_dtype(value, dtypes.float32) for value in (x, y, greatest))  # type: ignore[return-value]
 
@@ -145,8 +140,7 @@ def _gaussian_window(name: str, images: Sequence[Tensor], filter_size: Any, filt
     """Returns the weights of a line of pixels, whose sum is 1; InvalidArgumentError if there are none, or more than an image has."""
     size = ops.as_python_int(filter_size, f"{name}: filter_size")
     sigma = checked_number(name, "filter_sigma", filter_sigma)
-    if size < 1:
-        raise InvalidArgumentError(f"{name}: filter_size must be positive, got {size}.")
+    check_at_least(name, 1, InvalidArgumentError, filter_size=size)
     _check_window(name, images, size)
     line = np.exp(-0.5 * np.square((np.arange(size) - (size - 1) / 2) / sigma))
     return tuple((line / line.sum()).tolist())

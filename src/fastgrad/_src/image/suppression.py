@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_at_least, check_interval, check_shapes, refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError, mixed_dtypes_error
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation, operation
@@ -65,14 +66,9 @@ def _call_suppression(
 ) -> tuple[Tensor, Tensor, Tensor]:
     corners, numbers = _checked_boxes_and_scores(name, boxes, scores)
     count = corners._array.shape[0] if corners._array.ndim else 0
-    if corners._array.shape != (count, 4) or numbers._array.shape != (count,):
-        raise InvalidArgumentError(
-            f"{name}: boxes must have 4 columns, and scores must have one number for each box; got "
-            f"{TensorShape(corners._array.shape)} and {TensorShape(numbers._array.shape)}."
-        )
+    check_shapes(name, f"boxes ({count}, 4), scores ({count})", InvalidArgumentError, corners, numbers)
     limit = ops.as_python_int(max_output_size, f"{name}: max_output_size")
-    if limit < 0:
-        raise InvalidArgumentError(f"{name}: max_output_size must be non-negative, got {limit}.")
+    check_at_least(name, 0, InvalidArgumentError, max_output_size=limit)
     arguments = ("iou_threshold", "score_threshold", "soft_nms_sigma")
     values = [
         ops.scalar_of_dtype(value, dtypes.float32, name, argument)
@@ -80,8 +76,7 @@ def _call_suppression(
     ]
     if not values[2]._elements() >= 0:
         raise InvalidArgumentError(f"{name}: soft_nms_sigma must not be negative, got {thresholds[2]}.")
-    if not 0 <= values[0]._elements() <= 1:
-        raise InvalidArgumentError(f"{name}: iou_threshold must be in [0, 1], got {thresholds[0]}.")
+    check_interval(name, "[0, 1]", InvalidArgumentError, iou_threshold=values[0]._elements().item())
     indices, selected_scores, valid = _suppression(corners, numbers, *values, count=min(limit, count))
     is_valid = ops.less(constant_tensor(np.arange(min(limit, count), dtype=np.int32)), valid)
     return indices, selected_scores, is_valid
@@ -246,19 +241,15 @@ def combined_non_max_suppression(  # noqa: PLR0913  # TensorFlow's arguments
             f"{TensorShape(shape)} and {TensorShape(score_shape)}."
         )
     if shape[2] not in (1, score_shape[2]):
-        raise InvalidArgumentError(
-            f"{what}: third dimension of boxes must be either 1 or the number of classes {score_shape[2]}, got {shape[2]}."
-        )
+        refuse(what, f"boxes must have 1 or {score_shape[2]} classes", InvalidArgumentError, shape=shape)
     per_class = ops.as_python_int(max_output_size_per_class, f"{what}: max_output_size_per_class")
     count = ops.as_python_int(max_total_size, f"{what}: max_total_size")
-    if per_class <= 0 or count <= 0:
-        raise InvalidArgumentError(f"{what}: sizes must be positive, got {per_class} of a class and {count} in all.")
+    check_at_least(what, 1, InvalidArgumentError, max_output_size_per_class=per_class, max_total_size=count)
     thresholds = [
         ops.scalar_of_dtype(iou_threshold, dtypes.float32, what, "iou_threshold"),
         ops.scalar_of_dtype(score_threshold, dtypes.float32, what, "score_threshold"),
     ]
-    if not 0 <= thresholds[0]._elements() <= 1:
-        raise InvalidArgumentError(f"{what}: iou_threshold must be in [0, 1], got {iou_threshold}.")
+    check_interval(what, "[0, 1]", InvalidArgumentError, iou_threshold=thresholds[0]._elements().item())
     if pad_per_class:
         count = min(count, per_class * score_shape[2])
     return CombinedSuppression(
@@ -352,14 +343,9 @@ def non_max_suppression_padded(  # noqa: PLR0913  # TensorFlow's arguments
     shape = corners._array.shape
     if len(shape) > 2 and not pad_to_max_output_size:
         raise ValueError(f"{what}: 'pad_to_max_output_size' must be True for batched input, of shape {tuple(shape)}.")
-    if len(shape) < 2 or shape[-1] != 4 or numbers._array.shape != shape[:-1]:
-        raise InvalidValueError(
-            f"{what}: boxes must have shape (..., boxes, 4), and scores shape (..., boxes); got {TensorShape(shape)} and "
-            f"{TensorShape(numbers._array.shape)}."
-        )
+    check_shapes(what, "boxes (..., n, 4), scores (..., n)", InvalidValueError, shape, numbers)
     count = ops.as_python_int(max_output_size, f"{what}: max_output_size")
-    if count < 0:
-        raise InvalidArgumentError(f"{what}: max_output_size must be non-negative, got {count}.")
+    check_at_least(what, 0, InvalidArgumentError, max_output_size=count)
     indices, valid = _padded(
         ops.reshape(corners, (math.prod(shape[:-2]), *shape[-2:])),
         ops.reshape(numbers, (math.prod(shape[:-2]), shape[-2])),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice, check_length, check_rank, refuse
 from fastgrad._src.core.tensor import convert_to_tensor, is_tensor
 from fastgrad._src.core.variable import Variable
 from fastgrad._src.keras import activations
@@ -194,8 +195,7 @@ def repeat(x: Any, n: int) -> Any:
     Raises:
         ValueError: ``x`` is no matrix.
     """
-    if x.shape.rank != 2:
-        raise ValueError(f"Expected input `x` to have rank 2. Received: rank(x)={x.shape.rank}")
+    check_rank("repeat", 2, x=x)
     return ops.tile(ops.expand_dims(x, 1), [1, n, 1])
 
 
@@ -208,9 +208,7 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
         return ops.cond(condition, then, otherwise)
     x, y = convert_to_tensor(then()), convert_to_tensor(otherwise())
     if condition.shape.rank > x.shape.rank:
-        raise ValueError(
-            f"switch: `condition` must not have more dimensions than the values. Received: {condition.shape=}, then_expression {x.shape}"
-        )
+        refuse("switch", f"`condition` must not have more axes than {x.shape}", shape=condition.shape)
     return ops.where(ops.reshape(condition, (*condition.shape, *[1] * (x.shape.rank - condition.shape.rank))), x, y)
 
 
@@ -321,8 +319,7 @@ def _has_channels_first(data_format: str | None) -> bool:
         ValueError: another format.
     """
     data_format = data_format or image_data_format()
-    if data_format not in ("channels_first", "channels_last"):
-        raise ValueError(f"Unknown data_format: {data_format}")
+    check_choice("keras.backend", ("channels_first", "channels_last"), data_format=data_format)
     return data_format == "channels_first"
 
 
@@ -333,8 +330,7 @@ def _layout(rank: int, data_format: str | None) -> str:
 
 
 def _padding(padding: str) -> str:
-    if padding not in ("same", "valid"):
-        raise ValueError(f"Invalid padding: {padding}")
+    check_choice("keras.backend", ("same", "valid"), padding=padding)
     return padding.upper()
 
 
@@ -377,8 +373,7 @@ for _rank, _name in ((1, "conv1d"), (2, "conv2d"), (3, "conv3d")):
 @_register_legacy
 def temporal_padding(x: Any, padding: Sequence[int] = (1, 1)) -> Any:
     """Returns sequences with zeros before and after."""
-    if len(padding) != 2:
-        raise ValueError(f"Expected `padding` to be a tuple of 2 integers. Received: padding={padding}")
+    check_length("temporal_padding", 2, padding=padding)
     return ops.pad(x, [(0, 0), tuple(padding), (0, 0)])
 
 
@@ -416,8 +411,7 @@ def separable_conv2d(
     dilation_rate: Any = (1, 1),
 ) -> Any:
     """Returns a convolution of each channel, followed by one of single pixels."""
-    if len(strides) != 2:
-        raise ValueError(f"`strides` must be a tuple of 2 integers. Received: strides={strides}")
+    check_length("separable_conv2d", 2, strides=strides)
     layout = _layout(2, data_format)
     options = _strides_of(layout, strides), _padding(padding), layout, _pair(dilation_rate)
     return ops.separable_conv2d(x, depthwise_kernel, pointwise_kernel, *options)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from fastgrad._src.core import dtypes as _dtypes
-from fastgrad._src.core.argument_checks import check_choice
+from fastgrad._src.core.argument_checks import check_choice, check_rank
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.tensor import convert_to_tensor as _convert_to_tensor
 from fastgrad._src.keras.configured import ConfiguredFunction as _ConfiguredFunction
@@ -112,8 +112,7 @@ class OrthogonalRegularizer(_Penalty):
     def __call__(self, inputs: Any) -> Tensor:
         """The penalty of a matrix; ValueError for another rank."""
         x = _convert_to_tensor(inputs)
-        if x.ndim != 2:
-            raise ValueError(f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={x.shape}")
+        check_rank("OrthogonalRegularizer", 2, inputs=x)
         rows = ops.l2_normalize(x if self.mode == "rows" else ops.transpose(x), axis=1, epsilon=epsilon() ** 2)
         size = rows.shape[0]
         off_diagonal = ops.matmul(rows, rows, transpose_b=True) * (1.0 - ops.eye(size, dtype=x.dtype))

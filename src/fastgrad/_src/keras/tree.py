@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastgrad._src.core import nest as _nest
+from fastgrad._src.core.argument_checks import checked_callable
 from fastgrad._src.core.nest import flatten as flatten
 from fastgrad._src.core.nest import is_nested as is_nested
 from fastgrad._src.core.nest import pack_sequence_as as pack_sequence_as
@@ -27,8 +28,7 @@ def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool
         TypeError: ``func`` cannot be called.
         ValueError: the structures have different forms.
     """
-    if not callable(func):
-        raise TypeError(f"map_structure: `func` must be callable. Received: func={func!r}")
+    checked_callable("map_structure", "func", func)
     for other in structures[1:]:
         assert_same_structure(structures[0], other)
 
@@ -79,8 +79,7 @@ def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *struc
         TypeError: ``func`` cannot be called.
         ValueError: the outer part of a structure differs from ``shallow_structure``.
     """
-    if not callable(func):
-        raise TypeError(f"map_structure_up_to: `func` must be callable. Received: func={func!r}")
+    checked_callable("map_structure_up_to", "func", func)
     parts = [_parts_up_to(shallow_structure, structure) for structure in structures]
     return pack_sequence_as(shallow_structure, [func(*leaves) for leaves in zip(*parts, strict=True)])
 
@@ -106,8 +105,7 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
     Raises:
         TypeError: ``func`` cannot be called.
     """
-    if not callable(func):
-        raise TypeError(f"traverse: `func` must be callable. Received: func={func!r}")
+    checked_callable("traverse", "func", func)
 
     def with_children(part: Any) -> Any:
         if not is_nested(part):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor
@@ -91,9 +92,7 @@ def _checked_blocks(
     if table.min(initial=0) < 0 or min(blocks, default=1) < 1:
         raise InvalidArgumentError(f"{name}: block_shape must be >= 1, {what} >= 0, got {blocks} and {table.tolist()}.")
     if x._array.ndim < 1 + len(blocks):
-        raise InvalidArgumentError(
-            f"{name}: input rank should be >= {1 + len(blocks)} instead of {x._array.ndim} for block_shape {list(blocks)}."
-        )
+        refuse(name, f"input rank should be >= {1 + len(blocks)} for {blocks}", InvalidArgumentError, shape=x.shape)
     return blocks, table
 
 
@@ -121,9 +120,7 @@ def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None
     split_sizes = []
     for axis, (size, block) in enumerate(zip(sizes, blocks, strict=False)):
         if size % block:
-            raise InvalidArgumentError(
-                f"space_to_batch: padded_shape[{axis}]={size} is not divisible by block_shape {block}."
-            )
+            refuse("space_to_batch", f"axis {axis} must be divisible by {block}", InvalidArgumentError, size=size)
         split_sizes += [size // block, block]
     x = TABLE["reshape"](x, shape=(batch, *split_sizes, *sizes[count:]))
     inner = tuple(range(2, 2 * count + 1, 2))

@@ -12,6 +12,7 @@ from math import inf
 from typing import Any
 
 from fastgrad._src.core import nest
+from fastgrad._src.core.argument_checks import checked_callable, refuse
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.eager import executing_eagerly
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -143,9 +144,7 @@ def _checked_branch_pairs(pred_fn_pairs: Any, exclusive: bool) -> list[tuple[Ten
         raise TypeError(f"'pred_fn_pairs' must be a list, tuple, or dict. Received: {type(pred_fn_pairs)}")
     if isinstance(pred_fn_pairs, Mapping):
         if not exclusive:
-            raise ValueError(
-                "Unordered dictionaries are not supported for 'pred_fn_pairs' when `exclusive=False`: use a list."
-            )
+            refuse("case", "an unordered dict needs `exclusive=True`: use a list of pairs", pred_fn_pairs=pred_fn_pairs)
         pred_fn_pairs = [
             (key.deref() if hasattr(key, "deref") else key, function) for key, function in pred_fn_pairs.items()
         ]
@@ -192,14 +191,11 @@ def switch_case(
         raise TypeError(f"'branch_index' must be an integer Tensor, got {branch_index._operand_dtype!s}")
     functions = _checked_branch_functions(branch_fns)
     if default is not None:
-        if not callable(default):
-            raise TypeError(f"switch_case: 'default' must be callable, got {default!r}.")
+        checked_callable("switch_case", "default", default)
         functions.append(default)
     index = convert_to_tensor(branch_index)
     if index._array.ndim:
-        raise InvalidArgumentError(
-            f"switch_case: 'branch_index' must be a scalar, got shape {list(index._array.shape)}; take one element of it."
-        )
+        refuse("switch_case", "'branch_index' must be a scalar: take an element", InvalidArgumentError, got=index.shape)
     tracer = control_flow_handler()
     if tracer is not None:
         recorded, result = tracer.branch(
@@ -229,10 +225,7 @@ def _checked_branch_functions(branch_fns: Any) -> list[Callable[[], Any]]:
             raise TypeError(f"fn for key {key} must be callable.")
     keys = sorted([key for key, _ in entries])
     if keys != list(range(len(keys))):
-        raise ValueError(
-            f"branch indices (keys) must form contiguous range of [0 to {len(keys)}) but found "
-            f"{{{','.join(map(str, keys))}}}"
-        )
+        refuse("switch_case", f"branch indices (keys) must form contiguous range of [0 to {len(keys)})", keys=keys)
     return [function for _, function in sorted(entries, key=lambda entry: entry[0])]
 
 
@@ -269,10 +262,8 @@ def while_loop(
             changes a dtype.
         ValueError: no loop variables, or ``body`` returns another structure. TensorFlow: tf.while_loop.
     """
-    if not callable(cond):
-        raise TypeError("'cond' must be callable.")
-    if not callable(body):
-        raise TypeError("'body' must be callable.")
+    checked_callable("while_loop", "cond", cond)
+    checked_callable("while_loop", "body", body)
     if not isinstance(parallel_iterations, Tensor) and not parallel_iterations >= 1:
         raise TypeError("'parallel_iterations' must be a positive integer.")
     if not isinstance(loop_vars, (list, tuple)) or not loop_vars:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from fastgrad._src.core import nest, recording
-from fastgrad._src.core.argument_checks import checked_callable
+from fastgrad._src.core.argument_checks import checked_callable, refuse
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.lowering import IndexMap
@@ -160,9 +160,7 @@ def _record_with_gradient(
             argument_gradients, variable_gradients = grad_fn(*cotangents, variables=variables)
             variable_gradients = list(nest.flatten(variable_gradients))
             if len(variable_gradients) != len(variables):
-                raise ValueError(
-                    f"@tf.custom_gradient: grad_fn must return {len(variables)} gradients, one a variable, got {len(variable_gradients)}."
-                )
+                refuse("@tf.custom_gradient", f"grad_fn must return {len(variables)} gradients", got=variable_gradients)
         else:
             argument_gradients, variable_gradients = grad_fn(*cotangents), []
         flat_gradients = nest.flatten(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.backward import zeros_of
 from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
 from fastgrad._src.core.operation import TABLE, joint
@@ -80,10 +81,7 @@ def _svd_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) ->
     gs, gu, gv = g
     rows, columns = x._array.shape[-2:]
     if full_matrices and rows != columns and (gu is not None or gv is not None):
-        raise UnimplementedError(
-            f"svd: the gradient of u and v with full_matrices=True is only known for square matrices, got shape "
-            f"{list(x._array.shape)}. Use full_matrices=False."
-        )
+        refuse("svd", f"no gradient of full_matrices for {x.shape}; use full_matrices=False", UnimplementedError)
     if full_matrices and rows != columns:
         s, u, v = _svd_operation(x, full_matrices=False)
     is_complex = x._array.dtype.kind == "c"
@@ -185,9 +183,7 @@ def _qr_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) -> 
     gq, gr = g
     rows, columns = x._array.shape[-2:]
     if full_matrices and rows > columns:
-        raise UnimplementedError(
-            f"qr: full_matrices=True with more rows than columns has no gradient: {x.shape}. Use full_matrices=False."
-        )
+        refuse("qr", f"no gradient of full_matrices for {x.shape}; use full_matrices=False", UnimplementedError)
     if rows >= columns:
         return (_tall_qr_gradient(gq, gr, q, r),)
     r_square = r[..., :rows]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import TABLE, Form, joint, operation
 from fastgrad._src.core.result_rules import ArraySpec, require_fitting_shapes, same_as_first
@@ -147,10 +148,7 @@ def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | 
     bias = convert_to_tensor(bias, dtype_hint=value.dtype)
     channels_first = data_format is not None and data_format.startswith("NC")
     if value.ndim < 2 or bias.ndim != 1 or bias.shape[0] != value.shape[1 if channels_first else -1]:
-        raise InvalidArgumentError(
-            f"bias_add: must provide as many biases as channels of an input of rank 2 or more: got input shape "
-            f"{list(value.shape)}, bias shape {list(bias.shape)}, data_format {data_format}."
-        )
+        refuse("bias_add", "needs one bias per channel", InvalidArgumentError, value=value.shape, bias=bias.shape)
     if channels_first and value.ndim > 2:
         bias = TABLE["reshape"](bias, shape=(bias._array.size, *(1,) * (value.ndim - 2)))
     return TABLE["add"](value, bias)

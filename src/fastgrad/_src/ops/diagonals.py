@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.backward import zeros_of
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import Form, Operation, operation
@@ -156,9 +157,7 @@ def _checked_diagonals(name: str, k: Any, align: str, matrices: np.ndarray | Non
         raise InvalidArgumentError(f"{name}: k must be one or two integers (lowest, highest), got {list(numbers)}.")
     lower, upper = numbers[0], numbers[-1]
     if lower > upper:
-        raise InvalidArgumentError(
-            f"{name}: lower_diag_index must not be larger than upper_diag_index: {lower} > {upper}."
-        )
+        refuse(name, "lower_diag_index must not be larger than upper_diag_index", InvalidArgumentError, k=numbers)
     if align not in ALIGNMENTS:
         raise InvalidArgumentError(f"{name}: align must be one of {', '.join(ALIGNMENTS)}; got {align!r}.")
     if matrices is not None:
@@ -269,10 +268,7 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
     count_shape = () if lower == upper else (upper - lower + 1,)
     diagonal_shape = (*shape[:-2], *count_shape, longest_diagonal(shape[-2], shape[-1], lower, upper))
     if d._array.shape != diagonal_shape:
-        raise InvalidArgumentError(
-            f"set_diag: diagonals {lower} to {upper} of an input of shape {list(shape)} have shape {list(diagonal_shape)}, got "
-            f"{list(d._array.shape)}."
-        )
+        refuse("set_diag", f"`diagonal` must have shape {list(diagonal_shape)}", InvalidArgumentError, shape=d.shape)
     return set_diag_operation(x, d, lower=lower, upper=upper, align=align)
 
 
@@ -347,9 +343,7 @@ def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = Non
     ):
         number = as_python_int(number, f"band_part: {argument_name}")
         if number > size:
-            raise InvalidArgumentError(
-                f"band_part: {argument_name} must be negative or less or equal to number of {side_name} ({size}), got: {number}."
-            )
+            refuse("band_part", f"{argument_name} must be at most {size} {side_name}", InvalidArgumentError, got=number)
         numbers.append(number)
     return band_operation(x, lower=numbers[0], upper=numbers[1])
 
@@ -368,9 +362,7 @@ def matrix_transpose(a: Any, name: str | None = "matrix_transpose", conjugate: b
     x = tensor_of(a)
     rank = x._array.ndim
     if rank < 2:
-        raise ValueError(
-            f"matrix_transpose: Argument `a` should be a (batch) matrix with rank >= 2, received shape {list(x._array.shape)}."
-        )
+        refuse("matrix_transpose", "`a` should be a (batch) matrix with rank >= 2", shape=x.shape)
     return transpose(x, (*range(rank - 2), rank - 1, rank - 2), conjugate)
 
 

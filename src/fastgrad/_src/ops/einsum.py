@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import TABLE, Operation
 from fastgrad._src.core.tensor import Tensor
@@ -189,10 +190,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
     a_axes, b_axes = _paired_axes(axes, a._array, b._array)
     for i, j in zip(a_axes, b_axes, strict=True):
         if a._array.shape[i] != b._array.shape[j]:
-            raise InvalidArgumentError(
-                f"tensordot: Matrix size-incompatible: In[0]: {list(a._array.shape)}, In[1]: {list(b._array.shape)}: "
-                f"dimension {i} of the first and {j} of the second are summed together, so must be equal."
-            )
+            refuse("tensordot", f"sizes of axes {i}, {j} must be equal", InvalidArgumentError, a=a.shape, b=b.shape)
     return _tensordot_plan(a._array.shape, b._array.shape, a_axes, b_axes).run((a, b))
 
 
@@ -224,18 +222,13 @@ def _paired_axes(axes: Any, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, ..
         if count < 0:
             raise ValueError(f"tensordot: `axes` must be at least 0. Received: {count}.")
         if count > min(x.ndim, y.ndim):
-            raise ValueError(
-                f"tensordot: `axes` must not be larger than the number of dimensions. Received {count}, with shapes "
-                f"{list(x.shape)} and {list(y.shape)}."
-            )
+            refuse("tensordot", "`axes` must not be larger than the ranks", axes=count, shapes=(x.shape, y.shape))
         return tuple(range(x.ndim - count, x.ndim)), tuple(range(count))
     if len(axes) != 2:
         raise ValueError(f"tensordot: `axes` must be an integer or have length 2. Received {axes}.")
     axis_lists = [[int(axis) for axis in (part if np.ndim(part) else [part])] for part in axes]
     if len(axis_lists[0]) != len(axis_lists[1]):
-        raise ValueError(
-            f"tensordot: Different number of contraction axes `a` and `b`, {len(axis_lists[0])} != {len(axis_lists[1])}: {axes}."
-        )
+        refuse("tensordot", "Different number of contraction axes `a` and `b`", axes=axes)
     for operand_number, (part, array) in enumerate(zip(axis_lists, (x, y), strict=True)):
         for position, axis in enumerate(part):
             if not -array.ndim <= axis < array.ndim:
@@ -326,9 +319,7 @@ def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[DimensionLab
         if letters.count(letter) > 1:
             raise ValueError(f"einsum: Output subscripts contain a label appearing more than once: {equation}.")
         if letter not in match.group(1):
-            raise ValueError(
-                f"einsum: Output subscripts contain the label {letter} not present in the input subscripts: {equation}."
-            )
+            refuse("einsum", f"Output subscripts have the label {letter} not present in the input", equation=equation)
     labels = []
     widest_ellipsis = 0
     for position, (input_term, rank) in enumerate(zip(input_terms, ranks, strict=True)):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes, nest
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.composite import Composite, CompositeSpec
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError
 from fastgrad._src.core.hooks import Hook, module_of
@@ -349,9 +350,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
     counts = {len(x._array) for x in flat}
     count = max(counts) if 0 not in counts else 0
     if counts - {1, count}:
-        raise InvalidArgumentError(
-            f"vectorized_map: the tensors in elems must have the same number of rows, or one, got {sorted(counts)}."
-        )
+        refuse("vectorized_map", "elems must have one number of rows, or 1", InvalidArgumentError, rows=sorted(counts))
     row_positions = [position for position, x in enumerate(flat) if len(x._array) == count]
     shared_leaves = [
         x if position in row_positions else TABLE["reshape"](x, shape=x._array.shape[1:])
@@ -414,9 +413,7 @@ def _initial_carry(
     if initializer is not None:
         return initializer, [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)], tensors
     if not count:
-        raise OutOfRangeError(
-            f"{what}: Tried to read from index 0 but array size is: 0 (elems is empty; give initializer)."
-        )
+        refuse(what, "elems is empty (array size is: 0); give initializer", OutOfRangeError)
     first, start, stop = (count - 1, 0, count - 1) if reverse else (0, 1, count)
     return elems, [x[first] for x in tensors], [x[start:stop] for x in tensors]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.composite import Composite, CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.indexed_slices import IndexedSlices
@@ -250,9 +251,7 @@ def _checked_batch_dims(name: str, batch_dims: int, ids: Tensor, rank: int) -> i
     ids_rank = ids._array.ndim
     number = batch_dims + ids_rank if batch_dims < 0 else batch_dims
     if not 0 <= number <= ids_rank or number >= rank:
-        raise InvalidArgumentError(
-            f"{name}: batch_dims = {batch_dims} must be within the rank of indices ({ids_rank}) and below that of params ({rank})."
-        )
+        refuse(name, f"batch_dims = {batch_dims} must be within the ranks {ids_rank}, {rank - 1}", InvalidArgumentError)
     return number
 
 

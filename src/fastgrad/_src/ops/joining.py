@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_list
+from fastgrad._src.core.argument_checks import check_list, refuse
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import IndexMap
@@ -143,10 +143,7 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
                 f"concat: Ranks of all input tensors should match: shape[0] = {list(shape)} vs. shape[{number}] = {list(other_shape)}."
             )
         if other_shape[:position] != before or other_shape[position + 1 :] != after:
-            raise InvalidArgumentError(
-                f"concat: all dimensions but axis {position} must be equal: shape[0] = {list(shape)} "
-                f"vs. shape[{number}] = {list(other_shape)}."
-            )
+            refuse("concat", f"all axes but {position} must be equal", InvalidArgumentError, got=(shape, other_shape))
     return _concat(*xs, axis=position)
 
 
@@ -234,12 +231,9 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Any:
         return met.call("stack", values, axis)
     shape = xs[0]._array.shape
     position = nonnegative_axis(axis, len(shape) + 1, "stack", ValueError)
-    for number, x in enumerate(xs):
+    for x in xs:
         if x._array.shape != shape:
-            raise InvalidArgumentError(
-                f"stack: Shapes of all inputs must match: values[0].shape = {list(shape)} "
-                f"!= values[{number}].shape = {list(x._array.shape)}."
-            )
+            refuse("stack", "Shapes of all inputs must match", InvalidArgumentError, shapes=(shape, x._array.shape))
     return _stack(*xs, axis=position)
 
 
@@ -324,9 +318,7 @@ def split(
 
 def _split_sizes(sizes: tuple[int, ...], length: int, num: int | None) -> tuple[int, ...]:
     if not sizes or (num is not None and num != len(sizes)):
-        raise InvalidArgumentError(
-            f"split: num_or_size_splits must hold {num or 'one or more'} sizes, got {list(sizes)}."
-        )
+        refuse("split", f"num_or_size_splits needs {num or 'some'} sizes", InvalidArgumentError, got=sizes)
     if sizes.count(-1) > 1:
         raise InvalidArgumentError(f"split: There can only be one -1 in the sizes, got {list(sizes)}.")
     unknown_size = length - sum([size for size in sizes if size != -1])

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.argument_checks import checked_number, refuse
 from fastgrad._src.core.backward import sum_to_shape
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad._src.core.operation import REAL_DTYPES, TABLE, Form, Operation, joint, operation
@@ -41,9 +41,7 @@ def _check_matrices(operation: Operation, x: np.ndarray, square: bool = True) ->
     """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of ``operation``."""
     operation.check_dtype(x)
     if x.ndim < 2:
-        raise InvalidArgumentError(
-            f"{operation.name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)})."
-        )
+        refuse(operation.name, "Input tensor must have rank >= 2", InvalidArgumentError, shape=x.shape)
     if square and x.shape[-1] != x.shape[-2]:
         raise InvalidArgumentError(f"{operation.name}: Input matrix must be square, got shape {list(x.shape)}.")
 
@@ -193,9 +191,7 @@ def _check_right_hand_side(a: np.ndarray, b: np.ndarray, name: str, broadcast: b
     if b.ndim < 2:
         raise InvalidArgumentError(f"{name}: rhs ndims must be >= 2: {b.ndim}, {b.shape}. Use tf.expand_dims(rhs, -1)")
     if a.shape[-2] != b.shape[-2]:
-        raise InvalidArgumentError(
-            f"{name}: Input matrix and rhs are incompatible: {list(a.shape)} vs. {list(b.shape)}: both need as many rows."
-        )
+        refuse(name, "matrix and rhs need as many rows", InvalidArgumentError, shapes=(a.shape, b.shape))
     if broadcast:
         try:
             np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -646,9 +642,7 @@ def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
     a, b = tensors_of((a, b), "cross")
     _cross_operation.check_dtype(a._array)
     if a._array.shape != b._array.shape:
-        raise InvalidArgumentError(
-            f"cross: Both inputs must be of same shape: {list(a._array.shape)} vs. {list(b._array.shape)}."
-        )
+        refuse("cross", "Both inputs must be of same shape", InvalidArgumentError, shapes=(a.shape, b.shape))
     if a._array.shape[-1:] != (3,):
         raise FailedPreconditionError(f"cross: Cross-products are only defined for 3-element vectors, got {a.shape}.")
     return _cross_operation(a, b)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import LossRows
 from fastgrad._src.core.operation import (
@@ -386,9 +387,7 @@ def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any
     z = convert_to_tensor(labels, dtype_hint=x.dtype)
     _check_same_shape("weighted_cross_entropy_with_logits", x, z)
     if isinstance(pos_weight, (str, bytes)):
-        raise TypeError(
-            f"weighted_cross_entropy_with_logits: pos_weight must be a number or tensor, got {pos_weight!r}."
-        )
+        refuse("weighted_cross_entropy_with_logits", "`pos_weight` must be a number", TypeError, got=pos_weight)
     weight = 1.0 + (pos_weight - 1.0) * z
     tail = TABLE["log1p"](TABLE["exp"](TABLE["negative"](TABLE["abs"](x))))
     return (1.0 - z) * x + weight * (tail + TABLE["relu"](TABLE["negative"](x)))

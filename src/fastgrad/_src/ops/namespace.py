@@ -39,7 +39,7 @@ from fastgrad._src.ops.creation import (
     constant, eye, fill, identity, linspace, ones, ones_like, range, zeros, zeros_like,
 )
 from fastgrad._src.ops.custom_gradient import custom_gradient, stop_gradient
-from fastgrad._src.ops.decompositions import eig, eigh, eigvalsh, lu, matrix_rank, qr, svd
+from fastgrad._src.ops.decompositions import eig, eigh, eigvalsh, matrix_rank, qr, svd
 from fastgrad._src.ops.default_generators import (
     check_default_random_state, default_philox_words, default_random_state, restore_default_random_state, set_seed,
     uses_python_random,
@@ -103,7 +103,7 @@ from fastgrad._src.ops.shaping import broadcast_to, expand_dims, reshape, squeez
 from fastgrad._src.ops.slicing import slice
 from fastgrad._src.ops.softmax import log_softmax, softmax
 from fastgrad._src.ops.sorting import (
-    argsort, in_top_k, invert_permutation, searchsorted, sort, top_k, unique, unique_with_counts,
+    argsort, in_top_k, searchsorted, sort, top_k, unique, unique_with_counts,
 )
 from fastgrad._src.ops.statistics import bincount, moments, reduce_std, reduce_variance
 from fastgrad._src.ops.tensor_array import TensorArray

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
@@ -137,10 +138,7 @@ def pad(
     if padding_matrix.ndim != 2 or padding_matrix.shape[1] != 2:
         raise InvalidArgumentError(f"pad: paddings must be a matrix with 2 columns, got {list(padding_matrix.shape)}.")
     if len(padding_matrix) != len(shape):
-        raise InvalidArgumentError(
-            f"pad: The first dimension of paddings must be the rank of the tensor: paddings has shape {list(padding_matrix.shape)}, "
-            f"the tensor {list(shape)}."
-        )
+        refuse("pad", f"paddings of {len(padding_matrix)} rows for the shape {list(shape)}", InvalidArgumentError)
     if padding_matrix.size and padding_matrix.dtype.kind not in "iu":
         raise InvalidArgumentError(f"pad: paddings must be integers (int32 or int64), got {padding_matrix.dtype}.")
     if padding_matrix.size and padding_matrix.min() < 0:
@@ -156,10 +154,7 @@ def pad(
     edge = 1 if mode == "REFLECT" else 0
     for axis, ((low, high), length) in enumerate(zip(padding_pairs, shape, strict=True)):
         if max(low, high) > length - edge:
-            raise InvalidArgumentError(
-                f"pad: paddings must be {'less' if edge else 'no greater'} than the dimension size in mode {mode}: "
-                f"{low}, {high} for dimension {axis} of size {length}."
-            )
+            refuse("pad", f"mode {mode} can't pad {low}, {high} around {length} of axis {axis}", InvalidArgumentError)
     return _mirror_pad_operation(x, paddings=padding_pairs, edge=edge)
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice, refuse
 from fastgrad._src.core.backward import zeros_of
 from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation
@@ -94,10 +95,7 @@ def _checked_input(name: str, input: Any, rank: int, allowed: frozenset[np.dtype
     x = tensor_of(input)
     check_dtype(name, x._array.dtype, allowed)
     if x._array.ndim != rank + 2:
-        raise InvalidArgumentError(
-            f"{name}: input must have {rank + 2} dimensions (batch, {rank} spatial, channels), got shape "
-            f"{list(x._array.shape)}."
-        )
+        refuse(name, f"input must have {rank + 2} dimensions, {rank} spatial ones", InvalidArgumentError, shape=x.shape)
     return x
 
 
@@ -302,11 +300,9 @@ def max_pool_with_argmax(
     what = "max_pool_with_argmax"
     x = _checked_input(what, input, 2, _MAX_POOL_DTYPES)
     _check_padding_is_string(what, padding)
-    if data_format != "NHWC":
-        raise InvalidArgumentError(f"{what}: data_format must be 'NHWC', got {data_format!r}.")
+    check_choice(what, ("NHWC",), InvalidArgumentError, data_format=data_format)
     dtype = dtypes.as_dtype(output_dtype)
-    if dtype not in (dtypes.int32, dtypes.int64):
-        raise InvalidArgumentError(f"{what}: output_dtype must be int32 or int64, got {dtype.name}.")
+    check_choice(what, (dtypes.int32, dtypes.int64), InvalidArgumentError, output_dtype=dtype)
     window = _window_attributes(what, x._array.shape, ksize, strides, padding, False)
     y = _max_operation(x, **window)
     return MaxPoolWithArgmax(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes, nest
+from fastgrad._src.core.argument_checks import checked_callable, refuse
 from fastgrad._src.core.backward import dense_gradient
 from fastgrad._src.core.errors import InvalidArgumentError, TraceError
 from fastgrad._src.core.placement import run_on_host
@@ -107,8 +108,7 @@ def numpy_function(
     _check_arguments("numpy_function", func, inp, Tout)
     if func is None:
         return _decorator(functools.partial(numpy_function, Tout=Tout, stateful=stateful, name=name))
-    if not callable(func):
-        raise TypeError(f"numpy_function: func must be callable, got {func!r}.")
+    checked_callable("numpy_function", "func", func)
 
     def call_function(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         arguments = [array.copy() if array.ndim else array[()] for array in arrays]
@@ -133,9 +133,7 @@ def _own_tensor(array: np.ndarray) -> Tensor:
 def _check_arguments(name: str, func: Any, inp: Any, Tout: Any) -> None:
     """Raises TypeError unless the arguments call a function or make a decorator."""
     if Tout is None:
-        raise TypeError(
-            f"{name}: Missing required argument: 'Tout', the dtypes of the results: @tf.{name}(Tout=tf.float32)."
-        )
+        refuse(name, f"Missing required argument: 'Tout', as in @tf.{name}(Tout=tf.float32)", TypeError)
     if func is None and inp is not None:
         raise TypeError(f"{name}: Don't set the 'inp' argument when using it as a decorator; `func` is missing.")
     if func is not None and inp is None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_at_least, refuse
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad._src.core.operand_errors import check_size, shapes_error
 from fastgrad._src.core.operation import FLOAT_DTYPES, REAL_DTYPES, TABLE
@@ -59,9 +60,7 @@ def shape_of_argument(what: str, shape: Any) -> tuple[int, ...]:
 def check_shape_suffix(what: str, shape: tuple[int, ...], suffix: tuple[int, ...]) -> None:
     """Raises InvalidArgumentError unless ``shape`` ends with ``suffix``."""
     if shape[len(shape) - len(suffix) :] != suffix:
-        raise InvalidArgumentError(
-            f"{what}: Shape passed in must end with broadcasted shape {list(suffix)}, got {list(shape)}."
-        )
+        refuse(what, f"`shape` must end with broadcasted shape {list(suffix)}", InvalidArgumentError, shape=list(shape))
 
 
 class Generator:
@@ -178,8 +177,7 @@ class Generator:
         return TABLE["stack"](keys, constant_tensor(np.zeros(keys._array.shape, np.int64)), axis=0)
 
     def _keys(self, count: int) -> Tensor:
-        if count < 0:
-            raise InvalidArgumentError(f"Generator.split: count must be at least 0, got {count}.")
+        check_at_least("Generator.split", 0, InvalidArgumentError, count=count)
         return draws.integers(self._draw_words((count,)), shape=(count,), dtype="int64")
 
     def split(self, count: int = 1) -> list[Generator]:

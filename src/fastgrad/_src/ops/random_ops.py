@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import as_float
+from fastgrad._src.core.argument_checks import as_float, refuse
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import REAL_DTYPES, TABLE
@@ -143,13 +143,9 @@ def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, 
     result_dtype = dtypes.as_dtype(dtype or dtypes.int64)
     count = as_python_int(num_samples, "random.categorical: num_samples")
     if x.ndim != 2 or not x.dtype.is_floating:
-        raise InvalidArgumentError(
-            f"{what}: logits should be a matrix of floats, got shape {list(x.shape)}, dtype {x.dtype.name}."
-        )
+        refuse(what, "logits should be a matrix of floats", InvalidArgumentError, shape=x.shape, dtype=x.dtype)
     if count < 0 or (not x.shape[1] and count and x.shape[0]):
-        raise InvalidArgumentError(
-            f"{what}: num_samples must be >= 0 and num_classes > 0, got {count} and {x.shape[1]}."
-        )
+        refuse(what, f"needs num_samples >= 0 and classes, got {count} of {x.shape[1]}", InvalidArgumentError)
     kernel_dtype = result_dtype if result_dtype in (dtypes.int32, dtypes.int64) else dtypes.int64
     classes = draws.categories(x, draw_words((x._array.shape[0], count)), count=count, dtype=kernel_dtype.name)
     return classes if kernel_dtype is result_dtype else cast(classes, result_dtype)

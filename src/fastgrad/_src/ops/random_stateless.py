@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
@@ -34,9 +35,7 @@ def _draw_words_of_seed(what: str, seed: Any, alg: Any = None) -> Any:
         raise ValueError(f"{what}: alg must be 'philox', 'threefry' or 'auto_select', got {alg!r}.")
     words = convert_to_tensor(seed)
     if words._array.shape != (2,) or words._array.dtype.kind not in "iu":
-        raise InvalidArgumentError(
-            f"{what}: seed must have shape [2] and an integer dtype, not {list(words.shape)} {words.dtype.name}."
-        )
+        refuse(what, f"`seed` must be two integers, got {words.dtype.name} {list(words.shape)}", InvalidArgumentError)
     seed_words = words if words.dtype in (dtypes.int32, dtypes.int64) else cast(words, dtypes.int64)
     return lambda shape: draws.philox_words(seed_words)
 

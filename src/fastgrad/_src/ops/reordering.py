@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import IndexMap
@@ -167,8 +168,5 @@ def reverse_sequence(
     check_dtype("reverse_sequence (seq_lengths)", array.dtype, _LENGTH_DTYPES)
     shape = x._array.shape
     if array.shape != (shape[batch],):
-        raise InvalidArgumentError(
-            f"reverse_sequence: seq_lengths must have shape [{shape[batch]}], one length a batch element, "
-            f"got {list(array.shape)}."
-        )
+        refuse("reverse_sequence", f"seq_lengths needs shape [{shape[batch]}]", InvalidArgumentError, got=array.shape)
     return _reverse_sequence_operation(x, lengths, seq_axis=sequence, batch_axis=batch)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import check_list
+from fastgrad._src.core.argument_checks import check_list, check_shapes, refuse
 from fastgrad._src.core.backward import zeros_of
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
@@ -258,9 +258,7 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
         if not hasattr(values, "__len__") or isinstance(values, (str, bytes)):
             raise TypeError(f"dynamic_stitch: Argument `{argument}` must be a list of tensors, got {values!r:.200}.")
     if not data or len(indices) != len(data):
-        raise InvalidArgumentError(
-            f"dynamic_stitch: indices and data must be lists of one length, not empty; got {len(indices)} and {len(data)}."
-        )
+        refuse("dynamic_stitch", "the lists need one length > 0", InvalidArgumentError, indices=indices, data=data)
     ids = [tensor_of(x) for x in indices]
     xs = tensors_of(data, "dynamic_stitch")
     reshape, concat = TABLE["reshape"], TABLE["concat"]
@@ -311,11 +309,7 @@ def confusion_matrix(
     """
     result_dtype = dtypes.as_dtype(dtype)
     rows, columns = (_class_numbers(x) for x in (labels, predictions))
-    if rows._array.shape != columns._array.shape:
-        raise InvalidArgumentError(
-            f"confusion_matrix: labels and predictions must be as many, got shapes {list(rows._array.shape)} and "
-            f"{list(columns._array.shape)}."
-        )
+    check_shapes("confusion_matrix", "labels (...), predictions (...)", InvalidArgumentError, rows, columns)
     pairs = TABLE["stack"](rows, columns, axis=1)
     if num_classes is None:
         count = int(pairs._elements().max(initial=-1)) + 1
@@ -325,10 +319,7 @@ def confusion_matrix(
         values = constant_tensor(np.ones(rows._array.shape, result_dtype.numpy))
     else:
         values = cast(weights, result_dtype)
-        if values._array.shape != rows._array.shape:
-            raise ValueError(
-                f"confusion_matrix: Shapes {rows.shape} and {values.shape} of labels, weights are incompatible."
-            )
+        check_shapes("confusion_matrix", "labels (...), weights (...)", ValueError, rows, values)
     shape = dimensions((count, count), "confusion_matrix")
     try:
         return scatter_nd_operation(pairs, values, shape=shape, strict=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.composite import Composite, CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import dtype_error
@@ -262,9 +263,7 @@ def _call_unsorted(
     if count < 0:
         raise InvalidArgumentError(f"{operation.name}: Input num_segments == {count} must not be negative.")
     if shape[: len(ids_shape)] != ids_shape:
-        raise InvalidArgumentError(
-            f"{operation.name}: data.shape = {shape} does not start with segment_ids.shape = {ids_shape}."
-        )
+        refuse(operation.name, f"{shape} of data does not start with segment_ids' {ids_shape}", InvalidArgumentError)
     operation.check_dtype(x._array)
     if limit is None:
         return operation(x, ids, num_segments=count)
@@ -363,10 +362,7 @@ def _checked_sorted_ids(name: str, data: Any, segment_ids: Any) -> tuple[Tensor,
     if array.ndim != 1:
         raise InvalidArgumentError(f"{name}: segment_ids should be a vector, got shape {list(array.shape)}.")
     if not x._array.ndim or len(x._array) != len(array):
-        raise InvalidArgumentError(
-            f"{name}: segment_ids should be the same size as dimension 0 of input, got {len(array)} ids "
-            f"for data of shape {list(x._array.shape)}."
-        )
+        refuse(name, f"needs as many segment_ids as rows, got {len(array)} for {x.shape}", InvalidArgumentError)
     if not len(array):
         return x, ids, 0
     if not (array[1:] >= array[:-1]).all():

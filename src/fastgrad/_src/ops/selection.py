@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import Elementwise, ResultSize, complex_launches
@@ -106,10 +107,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     if mask is None:
         mask = convert_to_tensor(condition, dtypes.bool)
     if mask._array.dtype != bool:
-        raise InvalidArgumentError(
-            f"where: the condition was expected to be a bool tensor but is a {mask.dtype.name} tensor. "
-            "Compare it to something first."
-        )
+        refuse("where", "the condition must be bool; compare it", InvalidArgumentError, dtype=mask.dtype.name)
     if a is None:
         a = convert_to_tensor(x, None if b is None else b.dtype)
     if b is None:
@@ -146,10 +144,7 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "b
     first_axis += len(shape) if first_axis < 0 else 0
     end_axis = first_axis + len(mask_shape)
     if shape[first_axis:end_axis] != mask_shape:
-        raise ValueError(
-            f"boolean_mask: Shapes {tuple(shape[first_axis:end_axis])} and {tuple(mask_shape)} are incompatible: a mask has the shape of "
-            f"the tensor, {list(shape)}, from axis {first_axis} on."
-        )
+        refuse("boolean_mask", f"from axis {first_axis} on the shapes are incompatible", tensor=shape, mask=mask_shape)
     count = int(np.prod(mask_shape))
     reshape = TABLE["reshape"]
     # Always reshapes, so that the gradient is dense: a mask is not a table look-up.
@@ -185,10 +180,7 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
     if num_partitions > _MAX_PARTITIONS:
         raise ValueError(f"dynamic_partition: Number of outputs is too big: {num_partitions}.")
     if shape[: len(ids_shape)] != ids_shape:
-        raise InvalidValueError(
-            f"dynamic_partition: data.shape must start with partitions.shape, got data.shape = {list(shape)}, "
-            f"partitions.shape = {list(ids_shape)}."
-        )
+        refuse("dynamic_partition", f"data.shape must start with {list(ids_shape)}", InvalidValueError, shape=shape)
     check_index_dtype("dynamic_partition", ids._array)
     check_indices("dynamic_partition", ids._array, num_partitions)
     if not ids_shape:

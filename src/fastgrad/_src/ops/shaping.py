@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.backward import sum_to_shape
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -162,13 +163,9 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
     rank = len(shape)
     for number in numbers:
         if not -rank <= number < rank:
-            raise InvalidArgumentError(
-                f"squeeze: Tried to squeeze dim index {number} for tensor with {rank} dimensions."
-            )
+            refuse("squeeze", f"axis {number} is out of range for {rank} dimensions", InvalidArgumentError)
         if shape[number] != 1:
-            raise InvalidArgumentError(
-                f"squeeze: Can not squeeze dim[{number}], expected a dimension of 1, got {shape[number]} in shape {list(shape)}."
-            )
+            refuse("squeeze", f"dim[{number}] must be 1", InvalidArgumentError, shape=shape)
     dropped_axes = {number % rank for number in numbers}
     return _reshape_operation(
         x, shape=tuple([size for position, size in enumerate(shape) if position not in dropped_axes])
@@ -226,10 +223,7 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
         check_dtype("bitcast", dtype.numpy, NUMERIC_DTYPES)
     ratio = target_dtype.size // x.dtype.size
     if ratio > 1 and x._array.shape[-1:] != (ratio,):
-        raise InvalidArgumentError(
-            f"bitcast: Cannot bitcast from {x.dtype.name} to {target_dtype.name}: the last dimension must be {ratio}, "
-            f"got shape {list(x._array.shape)}."
-        )
+        refuse("bitcast", f"Cannot bitcast: the last dimension must be {ratio}", InvalidArgumentError, shape=x.shape)
     return _bitcast_operation(x, type=target_dtype.name)
 
 
@@ -287,9 +281,7 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
     else:
         order = as_python_ints(perm, "transpose: perm")
         if len(order) != rank:
-            raise InvalidArgumentError(
-                f"transpose: perm must name each of the {rank} axes of shape {list(x._array.shape)} once, got {list(order)}."
-            )
+            refuse("transpose", f"perm must name each of {rank} axes once", InvalidArgumentError, perm=order)
         for axis in order:
             if not -rank <= axis < rank:
                 raise InvalidArgumentError(f"transpose: {axis} is out of range [0 .. {rank}) in perm {list(order)}.")
@@ -356,10 +348,7 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
     if input_shape == sizes:
         return _reshape_operation(x, shape=sizes)
     if len(input_shape) > len(sizes):
-        raise InvalidArgumentError(
-            f"broadcast_to: Rank of input ({len(input_shape)}) must be no greater than rank of output shape ({len(sizes)}): "
-            f"{list(input_shape)} to {list(sizes)}."
-        )
+        refuse("broadcast_to", f"Rank of input {input_shape} is above that of {list(sizes)}", InvalidArgumentError)
     if min(sizes) < 0:
         raise InvalidArgumentError(f"broadcast_to: sizes must be >= 0, got {list(sizes)}.")
     for size, target_size in zip(input_shape, sizes[len(sizes) - len(input_shape) :], strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import IndexMap
 from fastgrad._src.core.operation import TABLE, Form, Operation, operation
@@ -216,9 +217,7 @@ def _as_index_int(item: Any) -> int:
 
 def _checked_index(index: int, size: int, dimension: int) -> int:
     if not -size <= index < size:
-        raise InvalidArgumentError(
-            f"strided_slice: slice index {index} of dimension {dimension} out of bounds: its size is {size}."
-        )
+        refuse("strided_slice", f"slice index {index} of axis {dimension} out of bounds {size}", InvalidArgumentError)
     return index + size if index < 0 else index
 
 
@@ -273,10 +272,7 @@ def strided_slice(
     stops = _integer_vector(end, "end")
     steps = (1,) * len(starts) if strides is None else _integer_vector(strides, "strides")
     if not len(starts) == len(stops) == len(steps):
-        raise InvalidArgumentError(
-            "strided_slice: Expected begin, end, and strides to be 1D equal size tensors, but got lengths "
-            f"{len(starts)}, {len(stops)}, and {len(steps)} instead."
-        )
+        refuse("strided_slice", "begin, end, strides need one size", InvalidArgumentError, got=(starts, stops, steps))
     key: list[Any] = []
     for position, (start, stop, step) in enumerate(zip(starts, stops, steps, strict=True)):
         bit = 1 << position
@@ -315,10 +311,7 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
     shape = x._array.shape
     starts, sizes = as_python_ints(begin, "slice: begin"), as_python_ints(size, "slice: size")
     if not len(starts) == len(sizes) == len(shape):
-        raise InvalidArgumentError(
-            f"slice: Expected begin and size arguments to be 1-D tensors of size {len(shape)}, "
-            f"but got lengths {len(starts)} and {len(sizes)} instead."
-        )
+        refuse("slice", f"begin and size need {len(shape)} numbers", InvalidArgumentError, begin=starts, size=sizes)
     key = []
     for position, (start, count, limit) in enumerate(zip(starts, sizes, shape, strict=True)):
         if not 0 <= start <= limit:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import ResultSize
 from fastgrad._src.core.operand_errors import check_not_narrow, dtype_error, mixed_dtypes_error
@@ -231,9 +232,7 @@ def top_k(
         raise InvalidArgumentError(f"top_k: k must be scalar, got shape {list(np.shape(k))}.")
     count = as_python_int(k, "top_k: k")
     if not 0 <= count <= x._array.shape[-1]:
-        raise InvalidArgumentError(
-            f"top_k: input must have at least k columns, and k >= 0: got shape {list(x._array.shape)} and k = {count}."
-        )
+        refuse("top_k", "k must be from 0 to the number of columns", InvalidArgumentError, k=count, shape=x.shape)
     index_dtype = dtypes.as_dtype(index_type)
     allowed = _INDEX_DTYPES | {dtypes.int16.numpy}
     check_dtype("top_k (index_type)", index_dtype.numpy, allowed)
@@ -262,10 +261,7 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
     if x._array.ndim != 2:
         raise InvalidArgumentError(f"in_top_k: predictions must be 2-dimensional, got shape {list(x._array.shape)}.")
     if ids._array.shape != x._array.shape[:1]:
-        raise InvalidArgumentError(
-            f"in_top_k: First dimension of predictions {x._array.shape[0]} must match length of targets, "
-            f"got targets of shape {list(ids._array.shape)}."
-        )
+        refuse("in_top_k", f"needs {x.shape[0]} targets, one a prediction", InvalidArgumentError, shape=ids.shape)
     return _in_top_k_operation(ids, x, k=as_python_int(k, "in_top_k: k"))
 
 
@@ -454,10 +450,7 @@ def searchsorted(
     check_dtype("searchsorted", x._array.dtype, REAL_DTYPES)
     shape, query_shape = x._array.shape, queries._array.shape
     if not shape or not query_shape or shape[:-1] != query_shape[:-1]:
-        raise InvalidArgumentError(
-            f"searchsorted: both must have rank 1 or more and the same dimensions but for the last, "
-            f"got {list(shape)} and {list(query_shape)}."
-        )
+        refuse("searchsorted", "axes but the last must be equal", InvalidArgumentError, shapes=(shape, query_shape))
     result_dtype = dtypes.as_dtype(out_type)
     check_dtype("searchsorted (out_type)", result_dtype.numpy, _INDEX_DTYPES)
     return _searchsorted_operation(x, queries, right=side == "right", out_type=result_dtype.name)

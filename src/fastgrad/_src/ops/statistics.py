@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_at_least, check_choice, refuse
 from fastgrad._src.core.composite import Composite, CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import HALF_DTYPES, REAL_DTYPES, Form, operation
@@ -166,8 +167,7 @@ def bincount(
         InvalidArgumentError: a number is negative, or the shape of the weights differs.
         ValueError: ``axis`` has another value.
     """
-    if axis not in (None, 0, -1):
-        raise ValueError(f"bincount: Unsupported value for argument {axis=}. Only 0 and -1 are currently supported.")
+    check_choice("bincount", (None, 0, -1), axis=axis)
     if isinstance(arr, Composite):
         return CompositeOperand(arr).call("bincount", arr, weights, minlength, maxlength, dtype, axis, binary_output)
     ids = cast(arr, dtypes.int64)
@@ -178,9 +178,7 @@ def bincount(
     if weights is not None:
         weights = convert_to_tensor(weights)
         if weights._array.shape != ids._array.shape:
-            raise InvalidArgumentError(
-                f"bincount: `weights` must be the same shape as `arr`. Received {weights.shape} for {ids.shape}."
-            )
+            refuse("bincount", "`weights` must be of the same shape as `arr`", InvalidArgumentError, got=weights.shape)
         inputs.append(weights)
         dtype = weights.dtype
     size = int(reduce_max(ids)) + 1 if count else 0
@@ -188,8 +186,7 @@ def bincount(
         size = max(size, as_python_int(minlength, "bincount: minlength"))
     if maxlength is not None:
         max_length = as_python_int(maxlength, "bincount: maxlength")
-        if max_length < 0:
-            raise InvalidArgumentError(f"bincount: maxlength must be non-negative, got {max_length}.")
+        check_at_least("bincount", 0, InvalidArgumentError, maxlength=max_length)
         size = min(size, max_length)
     return _bincount_operation(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
 
@@ -229,11 +226,8 @@ def histogram_fixed_width_bins(
     edges = convert_like(value_range, x._array.dtype)._elements()
     count = as_python_int(nbins, "histogram_fixed_width: nbins")
     if edges.shape != (2,) or not edges[0] < edges[1]:
-        raise InvalidArgumentError(
-            f"histogram_fixed_width: value_range should satisfy value_range[0] < value_range[1], but got '{edges.tolist()}'"
-        )
-    if count <= 0:
-        raise InvalidArgumentError(f"histogram_fixed_width: nbins should be a positive number, but got '{count}'")
+        refuse("histogram_fixed_width", "value_range[0] < value_range[1] is wanted", InvalidArgumentError, got=edges)
+    check_at_least("histogram_fixed_width", 1, InvalidArgumentError, nbins=count)
     if x.dtype.is_floating and reduce_any(is_nan(x)):
         raise InvalidArgumentError("histogram_fixed_width: values must not contain NaN")
     return _histogram_bins_operation(

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError, TraceError
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.recording import control_flow_handler, trial_recorder
@@ -184,10 +185,7 @@ class TensorArray:
         x = self._checked_tensor("unstack", value)
         count = x._array.shape[0] if x._array.ndim else len(unstack(x))  # `unstack` raises the error for a scalar
         if count > self._length() and not self._dynamic_size:
-            raise ValueError(
-                f"TensorArray.unstack: Cannot unstack {count} tensors into a TensorArray of static size "
-                f"{self._length()}; pass dynamic_size=True."
-            )
+            refuse("TensorArray.unstack", f"pass dynamic_size=True for {count} tensors, the size is {self._length()}")
         if not count:
             self._replace_elements([])
             return self
@@ -217,15 +215,9 @@ class TensorArray:
         if not x._array.ndim:
             raise InvalidArgumentError("TensorArray.split: Expected value to be at least a vector, got a scalar.")
         if min(sizes, default=0) < 0 or sum(sizes) != len(x._array):
-            raise InvalidArgumentError(
-                f"TensorArray.split: Expected sum of lengths to be equal to value.shape[0], but lengths are {list(sizes)} "
-                f"and value's shape is {list(x._array.shape)}."
-            )
+            refuse("TensorArray.split", f"lengths {sizes} must add up to {len(x._array)}", InvalidArgumentError)
         if len(sizes) != self._length() and not self._dynamic_size:
-            raise InvalidArgumentError(
-                f"TensorArray.split: TensorArray's size is not equal to the size of lengths ({self._length()} vs. "
-                f"{len(sizes)}), and the TensorArray is not marked as dynamically resizeable."
-            )
+            refuse("TensorArray.split", f"dynamic_size=True is needed for {len(sizes)} pieces", InvalidArgumentError)
         pieces = split(x, sizes) if sizes else []
         for piece in pieces:
             if not self._infer_shape:
@@ -254,10 +246,7 @@ class TensorArray:
         if position < 0:
             raise OutOfRangeError(f"TensorArray: Writing to negative indices (index {position}) is not allowed.")
         if position >= self._length() and not self._dynamic_size:
-            raise OutOfRangeError(
-                f"TensorArray: Tried to write to index {position} but array is not resizeable and size is: "
-                f"{self._length()}; pass dynamic_size=True."
-            )
+            refuse(self, f"Tried to write to index {position}; pass dynamic_size=True", OutOfRangeError)
 
     def _store_element(self, position: int, element: Tensor) -> None:
         elements = self._element_list()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_path
+from fastgrad._src.core.argument_checks import checked_path, refuse
 from fastgrad._src.core.damaged_file import parser_errors_as_one
 from fastgrad._src.core.errors import NotFoundError
 from fastgrad._src.core.object_graph import (
@@ -78,10 +78,7 @@ class Checkpoint:
         target = self._root_object()
         for name, value in {**({} if root is None else {"root": target}), **kwargs}.items():
             if not _is_trackable(value) or (name == "root" and isinstance(value, (list, tuple, dict))):
-                raise ValueError(
-                    f"`Checkpoint` was expecting {name} to be a trackable object (a variable, module, layer, optimizer, metric, or "
-                    f"a list or dict of these), got {value!r}."
-                )
+                refuse(self, f"was expecting {name} to be a trackable object: a variable, module, list ...", got=value)
         root_children = {} if target is self else saved_children(target)
         for name, value in kwargs.items():
             if root_children.get(name, value) is not value:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad._src.core.argument_checks import checked_path
+from fastgrad._src.core.argument_checks import check_counts, check_type, checked_path
 from fastgrad._src.files.checkpoints.checkpoint import Checkpoint, checkpoint_path
 from fastgrad._src.files.checkpoints.checkpoint_state import get_checkpoint_state, update_checkpoint_state
 from fastgrad._src.ops.replica_messages import run_on_first_replica, value_from_first_replica
@@ -45,14 +45,10 @@ class CheckpointManager:
         checkpoint_interval: int | None = None,
         init_fn: Callable[[], Any] | None = None,
     ) -> None:
-        if max_to_keep is not None and not isinstance(max_to_keep, int):
-            raise TypeError(f"Expected a positive integer or `None` for `max_to_keep`, got {max_to_keep!r}.")
-        if max_to_keep is not None and max_to_keep <= 0:
-            raise ValueError(f"Expected a positive integer or `None` for `max_to_keep`, got {max_to_keep}.")
+        check_counts("CheckpointManager", max_to_keep=max_to_keep)
         if checkpoint_interval is not None and (step_counter is None or checkpoint_interval <= 0):
             raise ValueError("`checkpoint_interval` must be positive and needs a `step_counter`.")
-        if not isinstance(checkpoint, Checkpoint):
-            raise TypeError(f"CheckpointManager: Argument `checkpoint` must be a Checkpoint, got {checkpoint!r}.")
+        check_type("CheckpointManager", "a Checkpoint", Checkpoint, checkpoint=checkpoint)
         self._checkpoint = checkpoint
         self._directory = checked_path("CheckpointManager", "directory", directory)
         self._max_to_keep = max_to_keep

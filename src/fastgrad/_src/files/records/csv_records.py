@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_length, check_type, require
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
@@ -51,11 +52,9 @@ def decode_csv(
             another dtype; a ``field_delim`` of more than one character.
     """
     what = "decode_csv"
-    if not isinstance(record_defaults, (list, tuple)):
-        raise TypeError(f"{what}: Argument `record_defaults` must be a list, got {record_defaults!r}.")
+    check_type(what, "a list", (list, tuple), record_defaults=record_defaults)
     defaults = [convert_to_tensor(default) for default in record_defaults]
-    if not defaults:
-        raise InvalidArgumentError(f"{what}: Length of record_defaults must be at least 1, got [].")
+    require(defaults, what, "Length of record_defaults must be at least 1", InvalidArgumentError, got=defaults)
     columns = None if select_cols is None else [as_python_int(n, f"{what}: select_cols") for n in select_cols]
     if columns is not None and len(columns) != len(defaults):
         raise ValueError(f"{what}: Length of select_cols and record_defaults do not match: {columns}.")
@@ -69,8 +68,7 @@ def decode_csv(
                 f"{what}: There should only be 1 default per field but field {number} has shape {default.shape}."
             )
     delimiter = bytes_attribute(what, "field_delim", field_delim)
-    if len(delimiter) != 1:
-        raise InvalidArgumentError(f"{what}: field_delim should be only 1 char, got {delimiter!r}.")
+    check_length(what, 1, InvalidArgumentError, field_delim=delimiter)
     missing = (b"", bytes_attribute(what, "na_value", na_value))
     types = [default.dtype for default in defaults]
 

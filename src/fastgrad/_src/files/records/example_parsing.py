@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_rank, refuse
 from fastgrad._src.core.errors import InvalidArgumentError, UnimplementedError
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.files.records.feature_columns import (
@@ -149,8 +150,7 @@ def parse_sequence_example(
 
 def _scalar_string(what: str, serialized: Any) -> Tensor:
     strings = strings_of(what, serialized, any_dtype=True, dtype_error=ValueError)
-    if strings.ndim:
-        raise ValueError(f"{what}: Input serialized must be a scalar, got shape {strings.shape}.")
+    check_rank(what, 0, serialized=strings)
     return strings
 
 
@@ -224,9 +224,7 @@ def _parse_columns(
     message = message_class("SequenceExample" if len(plans) > 1 else "Example")
     inputs: tuple[Tensor, ...] = (strings,) if names is None else (strings, strings_of(what, names))
     if names is not None and inputs[1].shape != strings.shape:
-        raise InvalidArgumentError(
-            f"{what}: names must have the same shape as serialized: {inputs[1].shape}, {strings.shape}."
-        )
+        refuse(what, f"`names` must have the shape of serialized, {strings.shape}", InvalidArgumentError, got=inputs[1])
     key = repr([[column.feature for column in columns] for columns, _ in plans])
     all_columns = [column for columns, _ in plans for column in columns]
 

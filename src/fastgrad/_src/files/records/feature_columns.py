@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.files.records.features import (
@@ -342,10 +343,7 @@ def item_shape(what: str, key: str, feature: Any) -> tuple[int, ...]:
         raise ValueError(f"{what}: Missing shape for feature {key}. Received feature={feature}.")
     sizes = [feature.shape] if isinstance(feature.shape, int) else list(feature.shape)
     if None in sizes:
-        raise ValueError(
-            f"{what}: First dimension of shape for feature {key} unknown. Consider using FixedLenSequenceFeature. "
-            f"Received feature={feature}."
-        )
+        refuse(what, f"First dimension of shape for {key} unknown. Use FixedLenSequenceFeature", feature=feature)
     shape = as_python_ints(sizes, f"{what}: shape of feature {key}")
     if min(shape, default=0) < 0:
         raise ValueError(f"{what}: shape of feature {key} has a negative size: {list(shape)}.")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice, check_type
 
 
 class FixedLenFeature(NamedTuple):
@@ -128,18 +129,11 @@ class RaggedFeature(_RaggedFields):
         dtype, splits_dtype = dtypes.as_dtype(dtype), dtypes.as_dtype(row_splits_dtype)
         if value_key is not None and not isinstance(value_key, str):
             raise ValueError(f"RaggedFeature: Argument `value_key` must be a string; got {value_key!r}")
-        if not isinstance(partitions, (list, tuple)):
-            raise TypeError(f"RaggedFeature: Argument `partitions` must be a list or tuple, got {partitions!r}.")
+        check_type("RaggedFeature", "a list or tuple", (list, tuple), partitions=partitions)
         for partition in partitions:
-            if not isinstance(partition, PARTITIONS):
-                raise TypeError(
-                    f"RaggedFeature: Argument `partitions` must be a list of partitions such as "
-                    f"RaggedFeature.RowSplits(key), got {partition!r} in it."
-                )
-        if splits_dtype not in (dtypes.int32, dtypes.int64):
-            raise ValueError(f"RaggedFeature: Argument `row_splits_dtype` must be int32 or int64; got {splits_dtype}")
-        if not isinstance(validate, bool):
-            raise TypeError(f"RaggedFeature: Argument `validate` must be a bool; got {validate!r}")
+            check_type("RaggedFeature", "such as RaggedFeature.RowSplits(key)", PARTITIONS, partitions=partition)
+        check_choice("RaggedFeature", (dtypes.int32, dtypes.int64), row_splits_dtype=splits_dtype)
+        check_type("RaggedFeature", "a bool", bool, validate=validate)
         return super().__new__(cls, dtype, value_key, tuple(partitions), splits_dtype, validate)
 
 

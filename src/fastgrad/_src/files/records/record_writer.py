@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Any, Self
 
-from fastgrad._src.core.argument_checks import checked_integer, checked_path
+from fastgrad._src.core.argument_checks import checked_integer, checked_path, refuse
 from fastgrad._src.core.errors import FailedPreconditionError, NotFoundError
 from fastgrad._src.files.formats.record_file import encode_record
 
@@ -120,9 +120,7 @@ class TFRecordWriter:
         """
         content = record.encode() if isinstance(record, str) else record
         if not isinstance(content, (bytes, bytearray, memoryview)):
-            raise TypeError(
-                f"TFRecordWriter.write: Argument `record` must be bytes, got {record!r:.200}; use its numpy() or SerializeToString()."
-            )
+            refuse("TFRecordWriter.write", "wants bytes; use numpy() or SerializeToString()", TypeError, record=record)
         framed = encode_record(bytes(content))
         self._open_file().write(self._compressor.compress(framed) if self._compressor else framed)
 

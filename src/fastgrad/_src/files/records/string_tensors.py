@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_rank, refuse
 from fastgrad._src.core.damaged_file import parser_errors_as_one
 from fastgrad._src.core.errors import DataLossError, InvalidArgumentError
 from fastgrad._src.core.operand_errors import check_not_narrow
@@ -69,9 +70,7 @@ def decode_raw(
     size = dtype.numpy.itemsize
     length = None if fixed_length is None else as_python_int(fixed_length, f"{what}: fixed_length")
     if length is not None and (length <= 0 or length % size):
-        raise InvalidArgumentError(
-            f"{what}: fixed_length ({length}) must be greater than zero and a multiple of the size of out_type ({size})"
-        )
+        refuse(what, f"`fixed_length` must be > 0 and a multiple of {size}, got {length}", InvalidArgumentError)
     swaps = size > 1 and not little_endian
 
     def run(x: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -79,15 +78,11 @@ def decode_raw(
         if length is not None:
             texts = [text[:length].ljust(length, b"\0") for text in texts]
         width = len(texts[0]) if texts else length or 0
-        for number, text in enumerate(texts):
+        for text in texts:
             if len(text) != width:
-                raise InvalidArgumentError(
-                    f"{what}: requires input strings to all be the same size, but element {number} has size {len(text)} != {width}"
-                )
+                refuse(what, f"the strings must be of one size, got {width} and {len(text)}", InvalidArgumentError)
         if width % size:
-            raise InvalidArgumentError(
-                f"{what}: Input has length {width} that is not a multiple of {size}, the size of {dtype.name}"
-            )
+            refuse(what, f"the size of the input must be a multiple of {size}, got {width}", InvalidArgumentError)
         joined = np.frombuffer(b"".join(texts), np.uint8)
         if dtype.name == "bool":
             joined = (joined != 0).view(np.uint8)
@@ -203,8 +198,7 @@ def parse_tensor(serialized: Any, out_type: Any, name: str | None = None) -> Ten
     if out_type is None:
         raise TypeError(f"{what}: Expected DataType for argument 'out_type' not None.")
     dtype, strings = dtypes.as_dtype(out_type), strings_of(what, serialized)
-    if strings.ndim:
-        raise InvalidArgumentError(f"{what}: Expected `serialized` to be a scalar, got shape: {strings.shape}")
+    check_rank(what, 0, InvalidArgumentError, serialized=strings)
     message = message_class("TensorProto")
 
     def run(text: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_callable, checked_path
+from fastgrad._src.core.argument_checks import check_type, checked_callable, checked_path, require
 from fastgrad._src.keras.callbacks.callback import Callback, Logs
 
 
@@ -70,14 +70,12 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Sets the learning rate of the epoch by the schedule; ValueError if the schedule does not return a number."""
-        if not hasattr(self.model.optimizer, "learning_rate"):
-            raise ValueError('Optimizer must have a "learning_rate" attribute.')
+        require(hasattr(self.model.optimizer, "learning_rate"), self, 'Optimizer must have a "learning_rate" attribute')
         try:
             rate = self.schedule(epoch, float(self.model.optimizer.learning_rate))
         except TypeError:  # a function of the epoch only, as in older programs
             rate = self.schedule(epoch)
-        if not isinstance(rate, (float, np.floating)):
-            raise ValueError(f"The output of the `schedule` function should be a float. Got: {rate}")
+        check_type("The output of the `schedule` function", "a float", (float, np.floating), ValueError, rate=rate)
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")

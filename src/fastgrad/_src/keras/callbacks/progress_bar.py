@@ -73,8 +73,7 @@ class Progbar:
             TypeError: ``current`` is not a number, or ``values`` are not pairs.
         """
         checked_number("Progbar.update", "current", current)
-        if not isinstance(values, (Iterable, type(None))):
-            raise TypeError(f"Progbar.update: Argument `values` must be pairs of a name and a number, got {values!r}.")
+        check_type("Progbar.update", "pairs of a name and a number", (Iterable, type(None)), values=values)
         if finalize is None:
             finalize = self.target is not None and current >= self.target
         weight = max(current - self._seen, 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_choice
+from fastgrad._src.core.argument_checks import check_choice, check_type, refuse, require
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.layers.seeds import generator_of_seed
@@ -125,22 +125,15 @@ class Attention(Layer):
     def _check_inputs(self, inputs: Any) -> None:
         name = type(self).__name__
         if not isinstance(inputs, (list, tuple)) or all(n is None or isinstance(n, int) for n in inputs):
-            shape = getattr(inputs, "shape", inputs)
-            raise ValueError(
-                f"{name} layer must be called on a list of inputs, namely [query, value] or [query, value, key]. "
-                f"Received: inputs={tuple(shape) if hasattr(shape, '__iter__') else shape}."
-            )
-        if not 2 <= len(inputs) <= 3:
-            raise ValueError(f"{name}: inputs must be a list of length 2 or 3: query, value(, key), got {len(inputs)}.")
+            refuse(name, "call the layer on a list of inputs, [query, value] or [query, value, key]", inputs=inputs)
+        require(2 <= len(inputs) <= 3, name, "inputs must be a list of 2 or 3: query, value(, key)", length=len(inputs))
 
     def _checked_masks(self, mask: Any) -> tuple[Any, Any]:
         if mask is None:
             return None, None
         name = type(self).__name__
-        if not isinstance(mask, (list, tuple)):
-            raise ValueError(f"{name}: mask must be a list, namely [query_mask, value_mask]. Received: {mask=}.")
-        if not 2 <= len(mask) <= 3:
-            raise ValueError(f"{name} layer accepts mask list of length 2 or 3. Received: length {len(mask)}.")
+        check_type(name, "a list, namely [query_mask, value_mask]", (list, tuple), ValueError, mask=mask)
+        require(2 <= len(mask) <= 3, name, "`mask` must be a list of length 2 or 3", length=len(mask))
         query_mask, value_mask = (None if step_mask is None else ops.cast(step_mask, "bool") for step_mask in mask[:2])
         return query_mask, value_mask
 

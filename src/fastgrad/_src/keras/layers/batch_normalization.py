@@ -111,8 +111,7 @@ class BatchNormalization(SameShape):
     def build(self, input_shape: Any) -> None:
         """Makes the weights; the size of the axis must be known."""
         rank = len(input_shape)
-        if not -rank <= self.axis < rank:
-            raise ValueError(f"Axis {self.axis} is out of bounds for input shape {tuple(input_shape)}.")
+        require(-rank <= self.axis < rank, self, "`axis` is out of bounds", axis=self.axis, input_shape=input_shape)
         size = input_shape[self.axis]
         require(size is not None, self, f"the size of axis {self.axis} must be known", input_shape=input_shape)
         if self.scale:

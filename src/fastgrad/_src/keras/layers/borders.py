@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.input_spec import InputSpec
 from fastgrad._src.keras.layers.spatial_layer import SpatialLayer
@@ -53,10 +54,7 @@ class _Borders(SpatialLayer):
             for size, border in zip(sizes, self._sizes, strict=True)
         ]
         if any(size is not None and size <= 0 for size in output_sizes):
-            raise ValueError(
-                f"Layer '{self.name}': the values of `{self._argument}` should be smaller than the corresponding spatial "
-                f"dimensions of the input. Received: input_shape={tuple(input_shape)}, {self._argument}={self._sizes}"
-            )
+            refuse(self, f"`{self._argument}` must be smaller than the axes of {input_shape}", got=self._sizes)
         return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import refuse, require
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
 from fastgrad._src.keras.layers.category_encoding import checked_output_mode, encode_categories, encoded_shape
@@ -51,9 +51,7 @@ class Discretization(Layer):
         self.output_mode = checked_output_mode("Discretization", output_mode, modes, sparse)
         require(num_bins is None or num_bins >= 0, self, "`num_bins` must be at least 0", num_bins=num_bins)
         if (num_bins is None) == (bin_boundaries is None):
-            raise ValueError(
-                f"Discretization takes either `num_bins` or `bin_boundaries`. Received: {num_bins=}, {bin_boundaries=}"
-            )
+            refuse(self, "takes `num_bins` or `bin_boundaries`", num_bins=num_bins, bin_boundaries=bin_boundaries)
         self.bin_boundaries, self.num_bins, self.epsilon, self.sparse = bin_boundaries, num_bins, epsilon, sparse
         self._build_at_init()
 

@@ -8,6 +8,7 @@ from inspect import Parameter
 from typing import Any
 
 from fastgrad._src.core import dtypes, nest
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.keras.constructor import make_constructor
 from fastgrad._src.keras.image_axes import check_image_rank
@@ -125,10 +126,7 @@ class ImageLayer(Layer):
         result = {**data, "images": transform(self.transform_images, images)}
         if "bounding_boxes" in data:
             if not self.bounding_box_format:
-                raise ValueError(
-                    "You passed an input with a 'bounding_boxes' key, but you didn't specify a bounding box format. Pass a "
-                    f"`bounding_box_format` argument to your {type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
-                )
+                refuse(self, "the input has the key 'bounding_boxes'. Pass `bounding_box_format`, such as 'xyxy'")
             boxes = dense_bounding_boxes(data["bounding_boxes"])
             boxes["boxes"] = ops.cast(boxes["boxes"], dtypes.float32)
             result["bounding_boxes"] = transform(self.transform_bounding_boxes, boxes)

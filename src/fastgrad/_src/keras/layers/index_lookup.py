@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import check_choice, require
+from fastgrad._src.core.argument_checks import check_choice, check_shapes, refuse, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.errors import FailedPreconditionError
 from fastgrad._src.core.names import declare_missing
@@ -140,8 +140,7 @@ class IndexLookup(CategoricalLayer):
             raise ValueError(f"`salt` can only be used when `oov_method='farmhash'`. Received: oov_method={oov_method}")
         mode = checked_output_mode(name, output_mode, _MODES, sparse)
         require(not (invert and mode != "int"), self, "`invert` needs output_mode='int'", output_mode=output_mode)
-        if idf_weights is not None and mode != "tf_idf":
-            raise ValueError(f"`idf_weights` need output_mode='tf_idf'. Received: {output_mode=} and {idf_weights=}")
+        require(idf_weights is None or mode == "tf_idf", self, "`idf_weights` need 'tf_idf'", output_mode=mode)
         size = kwargs.pop("vocabulary_size", None)
         has_vocabulary = kwargs.pop("has_input_vocabulary", vocabulary is not None)
         if mode == "tf_idf" and has_vocabulary and idf_weights is None:
@@ -244,8 +243,7 @@ class IndexLookup(CategoricalLayer):
         weights = None
         if idf_weights is not None:
             weights = np.asarray(idf_weights)
-            if weights.shape != (len(items),):
-                raise ValueError(f"`idf_weights` must have the vocabulary's length, {len(items)}, got {weights.shape}")
+            check_shapes(self, f"idf_weights ({len(items)})", ValueError, weights)
             weights = self._padded_weights(weights, 0 if has_special else self._first_term_number)
         self._set_terms(terms, weights)
 
@@ -263,10 +261,7 @@ class IndexLookup(CategoricalLayer):
 
     def _terms_of_file(self, path: str) -> list[Any]:
         if in_safe_mode():
-            raise ValueError(
-                "Requested the loading of a vocabulary file outside of the model archive. This may read any file, so it is not "
-                f"allowed. If you trust the model, pass `safe_mode=False`. Vocabulary file: '{path}'"
-            )
+            refuse(self, f"{path} lies outside of the model archive. If you trust the model, pass `safe_mode=False`")
         require(os.path.exists(path), self, f"Vocabulary file {path} does not exist")
         if self.output_mode == "tf_idf":
             raise ValueError("output_mode `'tf_idf'` does not support loading a vocabulary from file.")

@@ -86,8 +86,7 @@ class LayerNormalization(SameShape):
     def _axis_order(self, rank: int) -> list[int]:
         """The axes of inputs of ``rank``: those that are not normalized, then the normalized axes, both ascending."""
         axes = sorted(axis % rank for axis in self.axis)
-        if len(set(axes)) < len(axes):
-            raise InvalidArgumentError(f"LayerNormalization '{self.name}': axes {self.axis} contain an axis twice.")
+        require(len(set(axes)) == len(axes), self, "an axis occurs twice", InvalidArgumentError, axis=self.axis)
         return [*(axis for axis in range(rank) if axis not in axes), *axes]
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import check_length, check_type, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import masks
@@ -38,8 +38,7 @@ class Merge(Layer):
 
     def build(self, input_shape: Any) -> None:
         require(_is_list_of_shapes(input_shape), self, "call the layer on a list of inputs", input_shape=input_shape)
-        if len(input_shape) < self._min_inputs:
-            raise ValueError(f"{self.name}: needs a list of {self._min_inputs} inputs or more, got {len(input_shape)}.")
+        require(len(input_shape) >= self._min_inputs, self, f"needs {self._min_inputs} inputs or more", got=input_shape)
         self.compute_output_shape(input_shape)
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
@@ -95,12 +94,8 @@ def checked_masks(inputs: Any, masks: Any) -> list[Any]:
     Raises:
         ValueError: ``masks`` or ``inputs`` is not a list, or their lengths differ.
     """
-    if not isinstance(masks, (list, tuple)):
-        raise ValueError(f"`mask` should be a list. Received mask={masks}")
-    if not isinstance(inputs, (list, tuple)):
-        raise ValueError(f"`inputs` should be a list. Received: inputs={inputs}")
-    if len(masks) != len(inputs):
-        raise ValueError(f"`mask` must have a mask for each input. Received: {len(inputs)} inputs, {len(masks)} masks")
+    check_type("compute_mask", "a list", (list, tuple), ValueError, mask=masks, inputs=inputs)
+    check_length("compute_mask", len(inputs), mask=masks)
     return list(masks)
 
 

@@ -176,9 +176,6 @@ def _batches(data: Any) -> Iterator[np.ndarray]:
     for batch in batches:
         batch = batch[0] if isinstance(batch, tuple) else batch
         if not hasattr(batch, "shape"):
-            raise TypeError(
-                "adapt() expects batches that are arrays or tensors, with a `.shape` attribute. "
-                f"Got a batch of type {type(batch).__name__}. Lists become an array with np.array(...)."
-            )
+            refuse("adapt()", "a batch has no `.shape`. Give np.array(...) for a list", TypeError, got=type(batch))
         x = np.asarray(batch)
         yield x[None] if x.ndim < 2 and not isinstance(data, (list, tuple)) else x

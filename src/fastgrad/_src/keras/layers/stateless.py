@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_length, require
 from fastgrad._src.core.operation import TABLE
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
@@ -81,16 +82,14 @@ def stateless_call(
     return_losses: bool,
 ) -> tuple[Any, ...]:
     """Returns the results of ``Layer.stateless_call``."""
-    if not layer.built:
-        raise ValueError(f"stateless_call: {type(layer).__name__} must be built. Call it on data first.")
+    require(layer.built, "stateless_call", f"{type(layer).__name__} must be built. Call it on data first")
     variables: dict[str, list[Variable]] = {}
     for name, values in (
         ("trainable_variables", trainable_variables),
         ("non_trainable_variables", non_trainable_variables),
     ):
         variables[name] = getattr(layer, name)
-        if len(values) != len(variables[name]):
-            raise ValueError(f"{layer.name}: `{name}` has length {len(values)}, but expected {len(variables[name])}.")
+        check_length(layer.name, len(variables[name]), **{name: values})
     with substitute_values(
         [*variables["trainable_variables"], *variables["non_trainable_variables"]],
         [*trainable_variables, *non_trainable_variables],

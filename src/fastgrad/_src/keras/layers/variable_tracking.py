@@ -11,7 +11,7 @@ from weakref import WeakSet
 import numpy as np
 
 from fastgrad._src.core import python_state_version
-from fastgrad._src.core.argument_checks import check_type, require
+from fastgrad._src.core.argument_checks import check_length, check_type, require
 from fastgrad._src.core.object_graph import dict_of_unique_names, is_saved, nested_items
 from fastgrad._src.core.tensor import as_tensor_or_none
 from fastgrad._src.core.variable import Variable
@@ -230,8 +230,7 @@ class WeightOwner(ObjectTracker):
         """
         check_type(self, "a list of arrays", Iterable, weights=weights)
         variables, values = self.weights, list(weights)
-        if len(variables) != len(values):
-            raise ValueError(f"{self.name}: set_weights got length {len(values)} for {len(variables)} weights.")
+        check_length(self, len(variables), weights=values)
         arrays = []
         for variable, value in zip(variables, values, strict=True):
             tensor = as_tensor_or_none(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_rank
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad._src.ops import namespace as ops
@@ -29,10 +30,8 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
         InvalidArgumentError: a label is outside the classes.
     """
     labels, logits = as_tensor(y_true, dtypes.int32), as_tensor(y_pred, None)
-    if labels.ndim != 2:
-        raise ValueError(f"CTC: `y_true` must have shape (batch_size, max_length), got y_true.shape={labels.shape}")
-    if logits.ndim != 3:
-        raise ValueError(f"CTC: `y_pred` must have shape (batch_size, max_length, num_classes), got {logits.shape}")
+    check_rank("CTC", 2, y_true=labels)
+    check_rank("CTC", 3, y_pred=logits)
     logits = ops.cast(logits, dtypes.float32) if logits.dtype.size < 4 else logits
     length = ops.count_nonzero(labels, -1, dtype=dtypes.int32)
     return ctc_path_loss(labels, ops.transpose(logits, (1, 0, 2)), length, None, 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_choice, checked_integer, checked_number, require
+from fastgrad._src.core.argument_checks import check_choice, check_interval, checked_integer, checked_number, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.constructor import make_constructor
@@ -208,10 +208,7 @@ class _BestUnderConstraint(_AllFourCounts):
         dtype: Any = None,
     ) -> None:
         checked_number(type(self).__name__, self._argument, value)
-        if not 0 <= value <= 1:
-            raise ValueError(
-                f"{type(self).__name__}: `{self._argument}` must be in the range [0, 1]. Received: {self._argument}={value}"
-            )
+        check_interval(self, "[0, 1]", **{self._argument: value})
         checked_integer(type(self).__name__, "num_thresholds", num_thresholds)
         if num_thresholds <= 0:
             raise ValueError(f"Argument `num_thresholds` must be an integer > 0. Received: {num_thresholds=}")

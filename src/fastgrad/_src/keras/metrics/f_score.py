@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.argument_checks import check_choice, require
+from fastgrad._src.core.argument_checks import check_choice, check_rank, require
 from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import as_tensor
@@ -65,8 +65,7 @@ class FBetaScore(Metric):
         """
         with hide_from_tapes():
             labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
-            if labels.ndim != 2 or predictions.ndim != 2:
-                raise ValueError(f"{self.name}: y_pred and y_true must be 2D, got {predictions.shape}, {labels.shape}")
+            check_rank(self, 2, y_pred=predictions, y_true=labels)
             if self.threshold is None:
                 is_greatest = predictions >= ops.reduce_max(predictions, -1, keepdims=True)
                 is_predicted = ops.logical_and(is_greatest, ops.abs(predictions) > 1e-9)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_type, refuse
 from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.jit.user_lines import warn
@@ -54,17 +55,10 @@ class IoU(Metric):
         axis: int = -1,
     ) -> None:
         super().__init__(dtype or "int64", name)
-        if not isinstance(target_class_ids, Iterable):
-            raise TypeError(
-                f"{type(self).__name__}: Argument `target_class_ids` must be a list of class ids, got {target_class_ids!r}."
-            )
-        if not isinstance(num_classes, (int, np.integer)):
-            raise TypeError(f"{type(self).__name__}: Argument `num_classes` must be an integer, got {num_classes!r}.")
+        check_type(self, "a list of class ids", Iterable, target_class_ids=target_class_ids)
+        check_type(self, "an integer", (int, np.integer), num_classes=num_classes)
         if num_classes < 1 or not list(target_class_ids):
-            raise ValueError(
-                f"{type(self).__name__}: there must be one class at least. Received: num_classes={num_classes}, "
-                f"target_class_ids={list(target_class_ids)}."
-            )
+            refuse(self, "there must be one class at least", num_classes=num_classes, target_class_ids=target_class_ids)
         if max(target_class_ids) >= num_classes:
             raise ValueError(f"Target class id {max(target_class_ids)} is out of range, which is [{0}, {num_classes}).")
         self.num_classes, self.target_class_ids = num_classes, list(target_class_ids)

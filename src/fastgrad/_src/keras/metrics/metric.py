@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import check_length, require
 from fastgrad._src.core.names import missing_member_getattr
 from fastgrad._src.core.replicas import (
     ALONE,
@@ -181,8 +181,7 @@ class Metric(Configured, ObjectTracker):
     def _temporary_variable_values(self, values: Any) -> Iterator[None]:
         """Sets the variables to ``values`` within a ``with`` block."""
         targets, new_values = self.variables, list(values)
-        if len(targets) != len(new_values):
-            raise ValueError(f"{self.name}: metric_variables: length {len(new_values)}, but expected {len(targets)}.")
+        check_length(self, len(targets), metric_variables=new_values)
         old_values = [Variable.value(variable) for variable in targets]
         try:
             with replica_group_scope(

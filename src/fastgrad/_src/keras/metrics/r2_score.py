@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.argument_checks import check_choice, require
+from fastgrad._src.core.argument_checks import check_choice, check_rank, require
 from fastgrad._src.core.recording import hide_from_tapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.losses.loss import align_ranks, as_tensor
@@ -52,10 +52,7 @@ class R2Score(Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         with hide_from_tapes():
             y, p = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
-            if y.ndim != 2 or p.ndim != 2:
-                raise ValueError(
-                    f"R2Score: expects inputs of shape (batch_size, output_dim). Received: y_pred.shape={p.shape}, y_true.shape={y.shape}."
-                )
+            check_rank(self, 2, y_pred=p, y_true=y)
             weight = weights_of_elements(self, sample_weight, y.shape, y_pred)
             terms = {"squared_sum": y * y, "sum": y, "residual": ops.squared_difference(y, p), "count": 1.0}
             sums = {name: ops.reduce_sum(term * weight, 0) for name, term in terms.items()}

@@ -8,7 +8,7 @@ from typing import Any
 from weakref import ref
 
 from fastgrad._src.core import dtypes, nest
-from fastgrad._src.core.argument_checks import check_type, require
+from fastgrad._src.core.argument_checks import check_type, refuse, require
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor
@@ -136,10 +136,7 @@ class Sequential(Model):
         if self._bottom is None:
             self._set_bottom(InputLayer(batch_shape=shape, dtype=self._layers[0].compute_dtype))
         elif self._bottom.batch_shape != shape:
-            raise ValueError(
-                f"Sequential model '{self.name}' has already been configured to use input shape "
-                f"{self._bottom.batch_shape}. You cannot build it with input_shape {shape}"
-            )
+            refuse(self, f"is already configured to use input shape {self._bottom.batch_shape}", input_shape=shape)
         self._build_by_symbolic_calls()
 
     def _build_by_symbolic_calls(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import nest
+from fastgrad._src.core.argument_checks import check_choice, checked_callable
 from fastgrad._src.core.composite import Composite
 from fastgrad._src.core.forward_accumulator import ForwardAccumulator
 from fastgrad._src.core.tensor import as_tensor_or_none
@@ -22,8 +23,7 @@ from fastgrad._src.structures.sparse.sparse_tensor import SparseTensor
 
 
 def _scan(f: Any, init: Any, xs: Any = None, length: Any = None, reverse: bool = False, unroll: Any = 1) -> Any:
-    if not callable(f):
-        raise TypeError(f"`f` should be a callable. Received: f={f}")
+    checked_callable("scan", "f", f)
     if not isinstance(unroll, bool) and (not isinstance(unroll, int) or unroll < 1):
         raise ValueError(f"`unroll` must be an positive integer or boolean. Received: unroll={unroll}")
     if xs is None and length is None:
@@ -84,8 +84,7 @@ def _scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | No
             place = places[number : number + 1]
             x = ops.tensor_scatter_nd_update(x, place, ops.gather_nd(x, place) * changes[number])
         return x
-    if reduction not in ("add", "max", "min"):
-        raise ValueError(f"scatter_update: Unsupported reduction: {reduction}")
+    check_choice("scatter_update", ("add", "max", "min"), reduction=reduction)
     return getattr(scattering, f"tensor_scatter_nd_{reduction}")(x, places, changes)
 
 

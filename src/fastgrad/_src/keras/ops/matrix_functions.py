@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.keras.ops.function import as_common_dtype, as_floats
 from fastgrad._src.ops import namespace as ops
 
@@ -53,8 +54,7 @@ def _cholesky(x: Any, upper: bool = False) -> Any:
 
 
 def _qr(x: Any, mode: str = "reduced") -> Any:
-    if mode not in ("reduced", "complete"):
-        raise ValueError(f"qr: `mode` must be 'reduced' or 'complete'. Received: {mode=}")
+    check_choice("qr", ("reduced", "complete"), mode=mode)
     return tuple(ops.qr(as_floats(x), mode == "complete"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice, check_shapes
 from fastgrad._src.keras import settings
 from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
 from fastgrad._src.ops import namespace as ops
@@ -46,13 +47,11 @@ def _analysis_window(window: Any, sequence_length: int, fft_length: int, dtype: 
     if window is None:
         return None
     if isinstance(window, str):
-        if window not in ("hann", "hamming"):
-            raise ValueError(f"`window` must be a tensor, None, 'hann' or 'hamming'. Received: {window=}")
+        check_choice("stft", ("hann", "hamming"), window=window)
         weights = getattr(windows, f"{window}_window")(sequence_length, periodic=True, dtype=dtype)
     else:
         weights = tensor(window, dtype)
-    if tuple(weights.shape) != (sequence_length,):
-        raise ValueError(f"`window` must have the shape [{sequence_length}]. Received: window.shape={weights.shape}")
+    check_shapes("stft", f"window ({sequence_length})", ValueError, weights)
     before = (fft_length - sequence_length) // 2
     return ops.pad(weights, [[before, fft_length - sequence_length - before]])
 
@@ -77,8 +76,7 @@ def _ifft2(x: Any) -> tuple[Any, Any]:
 
 
 def _correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
-    if mode not in ("full", "same", "valid"):
-        raise ValueError(f"Invalid mode: '{mode}'. Mode must be one of: 'full', 'same', 'valid'.")
+    check_choice("correlate", ("full", "same", "valid"), mode=mode)
     a, b = as_common_dtype(x1, x2)
     return correlate(a, b, mode)
 

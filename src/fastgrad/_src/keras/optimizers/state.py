@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_type, require
+from fastgrad._src.core.argument_checks import check_length, check_type, require
 from fastgrad._src.core.cache_alignment import aligned_array, aligned_copy
 from fastgrad._src.core.recording import is_state_recorded
 from fastgrad._src.core.replicas import ALONE, ReplicaGroup, replica_group, replica_group_scope
@@ -182,8 +182,7 @@ class OptimizerState(RecordedAttributesBase, Configured):
         """
         names = [name] if isinstance(name, str) else list(name)
         slot_initializers = list(initializer) if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
-        if len(names) != len(slot_initializers):
-            raise ValueError(f"The number of names must match the initializers. Received {name=}, {initializer=}")
+        check_length("add_optimizer_variables", len(slot_initializers), name=names)
         slots: list[list[OptimizerVariable]] = [[] for _ in names]
         for variable in trainable_variables:
             for slot_list, slot_name, first in zip(slots, names, slot_initializers, strict=True):

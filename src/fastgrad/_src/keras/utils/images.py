@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import check_choice, check_type, require
 from fastgrad._src.core.damaged_file import open_regular
 from fastgrad._src.core.tensor import as_tensor_or_none
 from fastgrad._src.files.formats.image_file import decode_image_file, pillow_image_module
@@ -104,8 +104,7 @@ def load_img(
         OSError: the file is missing or damaged, or has more than twice ``PIL.Image.MAX_IMAGE_PIXELS`` pixels.
     """
     image = pillow_image_module()
-    if not isinstance(path, (str, bytes, os.PathLike, io.BytesIO)):
-        raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
+    check_type("load_img", "a path or io.BytesIO", (str, bytes, os.PathLike, io.BytesIO), path=path)
     require(color_mode in _PILLOW_MODES, "load_img", 'color_mode must be "grayscale", "rgb", or "rgba"')
     loaded = _decoded_image(path, formats)
     modes = _PILLOW_MODES[color_mode]
@@ -113,8 +112,7 @@ def load_img(
         loaded = loaded.convert(modes[0])
     if target_size is None or loaded.size == (target_size[1], target_size[0]):
         return loaded
-    if interpolation not in _PILLOW_FILTERS:
-        raise ValueError(f"`interpolation` must be one of {', '.join(_PILLOW_FILTERS)}. Received: {interpolation=}")
+    check_choice("load_img", tuple(_PILLOW_FILTERS), interpolation=interpolation)
     height, width = target_size
     box = None
     if keep_aspect_ratio:

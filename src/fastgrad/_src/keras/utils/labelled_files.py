@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_choice, check_interval, check_type, checked_path, require
+from fastgrad._src.core.argument_checks import check_choice, check_interval, check_type, checked_path, refuse, require
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.data.dataset import AUTOTUNE, Dataset
 from fastgrad._src.ops.python_function import numpy_function
@@ -39,9 +39,7 @@ def check_request(request: FilesRequest, file_kind: str) -> None:
         wanted = f'a list of integer labels, one for each of the {file_kind} files, "inferred", or None'
         check_type(owner, wanted, (list, tuple), ValueError, labels=labels)
         if request.class_names:
-            raise ValueError(
-                f'`class_names` needs `labels="inferred"`. Received: {labels=}, class_names={request.class_names}'
-            )
+            refuse("labels", '`class_names` needs `labels="inferred"`', labels=labels, class_names=request.class_names)
     check_choice(owner, ("int", "categorical", "binary", None), label_mode=request.label_mode)
     require(request.format == "tf", owner, "`format` must be 'tf': Grain is not supported", format=request.format)
     if split:

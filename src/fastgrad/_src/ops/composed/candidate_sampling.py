@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_shapes, refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.ops import creation
@@ -115,12 +116,9 @@ def _checked_arguments(
     true = tensor_of_dtype(true_classes, dtypes.int64, caller, "true_classes")
     if min(columns, count, size) < 1:
         raise InvalidArgumentError(f"{caller}: num_true={columns}, num_sampled={count}, range_max={size} must be >= 1.")
-    if true._array.ndim != 2 or true._array.shape[1] != columns:
-        raise InvalidArgumentError(f"{caller}: true_classes must have num_true={columns} columns, got {true.shape}.")
+    check_shapes(caller, f"true_classes (batch, {columns})", InvalidArgumentError, true)
     if unique and count > size:
-        raise InvalidArgumentError(
-            f"{caller}: Sampler's range is too small: num_sampled={count} distinct samples from range_max={size} classes."
-        )
+        refuse(caller, f"Sampler's range is too small: {size} for {count} distinct samples", InvalidArgumentError)
     message = f"{caller}: true_classes must be in [0, {size})"
     assert_greater_equal(true, 0, message)
     assert_less(true, size, message)
@@ -194,11 +192,7 @@ def nce_loss(
     sampled = cast(sampled, dtypes.int64)
     ids = concat([reshape(true, [-1]), sampled], 0)
     rows, offsets = (cast(embedding_lookup(table, ids), x.dtype) for table in (weights, biases))
-    if rows._array.ndim != 2 or rows._array.shape[1] != x._array.shape[1] or offsets._array.ndim != 1:
-        raise InvalidArgumentError(
-            f"nce_loss: weights must have {x._array.shape[1]} columns as inputs, and biases be a vector; the rows of the classes "
-            f"have shape {list(rows.shape)} and the biases {list(offsets.shape)}."
-        )
+    check_shapes("nce_loss", f"weights (n, {x.shape[1]}), biases (m)", InvalidArgumentError, rows, offsets)
     size = true._array.size
     true_rows = reshape(rows[:size], [-1, columns, x._array.shape[1]])
     true_logits = reduce_sum(expand_dims(x, 1) * true_rows, 2) + reshape(offsets[:size], [-1, columns])
@@ -215,8 +209,7 @@ def nce_loss(
 
 def _accidental_hits(true: Tensor, sampled: Tensor, columns: int) -> Tensor:
     """Returns for each row and sample whether it is a label of the row; of equal samples, only the last one is found."""
-    if true._array.ndim != 2 or true._array.shape[1] != columns:
-        raise InvalidArgumentError(f"nce_loss: true classes must have num_true={columns} columns, got {true.shape}.")
+    check_shapes("nce_loss", f"true_classes (batch, {columns})", InvalidArgumentError, true)
     if sampled._array.ndim != 1 or not sampled._array.shape[0]:
         raise InvalidArgumentError(f"nce_loss: the samples must be a vector that is not empty, got {sampled.shape}.")
     matches = equal(expand_dims(true, 2), sampled)

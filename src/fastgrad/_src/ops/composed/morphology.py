@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_choice, check_shapes, check_type
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import REAL_DTYPES, Form, Operation
 from fastgrad._src.core.result_rules import ArraySpec
@@ -54,20 +55,13 @@ def dilation2d(
 def _dilated(
     caller: str, input: Any, filters: Any, strides: Any, padding: Any, data_format: Any, dilations: Any
 ) -> Tensor:
-    if data_format != "NHWC":
-        raise ValueError(f"{caller}: data_format must be 'NHWC', got {data_format!r}.")
+    check_choice(caller, ("NHWC",), data_format=data_format)
     x = tensor_of(input)
     check_dtype(caller, x._array.dtype, REAL_DTYPES)
     table = tensor_of_dtype(filters, x.dtype, caller, "filters")
-    if x._array.ndim != 4 or table._array.ndim != 3 or x._array.shape[3] != table._array.shape[2]:
-        raise InvalidArgumentError(
-            f"{caller}: the images must be 4-dimensional, and filters 3-dimensional with as many channels, got shapes "
-            f"{list(x.shape)} and {list(table.shape)}."
-        )
-    if not isinstance(padding, str):
-        raise TypeError(f"{caller}: padding must be a string, 'SAME' or 'VALID', got {padding!r}.")
-    if padding not in ("SAME", "VALID"):
-        raise InvalidArgumentError(f"{caller}: padding must be 'SAME' or 'VALID', got {padding!r}.")
+    check_shapes(caller, "images (n, y, x, channels), filters (h, w, channels)", InvalidArgumentError, x, table)
+    check_type(caller, "a string, 'SAME' or 'VALID'", str, padding=padding)
+    check_choice(caller, ("SAME", "VALID"), InvalidArgumentError, padding=padding)
     steps = []
     for what, value in (("strides", strides), ("dilations", dilations)):
         if len(as_python_ints(value, f"{caller}: {what}")) != 4:

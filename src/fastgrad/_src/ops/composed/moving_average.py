@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fastgrad._src.core.argument_checks import check_type, refuse
 from fastgrad._src.core.dtypes import as_dtype, float32
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.core.variable import Variable
@@ -50,12 +51,9 @@ class ExponentialMovingAverage:
         """
         variables = [] if var_list is None else list(var_list)
         for variable in variables:
-            if not isinstance(variable, Variable):
-                raise TypeError(f"ExponentialMovingAverage.apply: expected variables, got {type(variable).__name__}.")
+            check_type("ExponentialMovingAverage.apply", "a variable", Variable, variable=variable)
             if not as_dtype(variable.dtype).is_floating:
-                raise TypeError(
-                    f"ExponentialMovingAverage.apply: expected variables of floats, got {variable.name} of {variable.dtype}."
-                )
+                refuse("ExponentialMovingAverage.apply", "expected variables of floats", TypeError, variable=variable)
         decay = convert_to_tensor(self._decay, float32)
         if self._num_updates is not None:
             count = cast(self._num_updates, float32)

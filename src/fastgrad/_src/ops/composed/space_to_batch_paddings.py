@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_shapes
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.ops.arguments import tensor_of_dtype
 from fastgrad._src.ops.creation import zeros, zeros_like
@@ -36,11 +37,7 @@ def required_space_to_batch_paddings(
     base = zeros([count, 2], int32)
     if base_paddings is not None:
         base = tensor_of_dtype(base_paddings, int32, caller, "base_paddings")
-    if blocks._array.ndim != 1 or sizes._array.shape != (count,) or base._array.shape != (count, 2):
-        raise ValueError(
-            f"{caller}: block_shape must be a vector, input_shape as long and base_paddings of shape [{count}, 2], got shapes "
-            f"{list(blocks.shape)}, {list(sizes.shape)} and {list(base.shape)}."
-        )
+    check_shapes(caller, "block_shape (n), input_shape (n), base_paddings (n, 2)", ValueError, blocks, sizes, base)
     start, end = base[:, 0], base[:, 1]
     extra = (blocks - (sizes + start + end) % blocks) % blocks
     return stack([start, end + extra], 1), stack([zeros_like(extra), extra], 1)

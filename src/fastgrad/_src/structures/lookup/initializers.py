@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_path
+from fastgrad._src.core.argument_checks import check_shapes, checked_path, refuse, require
 from fastgrad._src.core.damaged_file import open_regular
 from fastgrad._src.core.errors import InvalidArgumentError, NotFoundError, OutOfRangeError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
@@ -72,10 +72,7 @@ class KeyValueTensorInitializer(TableInitializer):
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the keys and the values; InvalidArgumentError if there are more of one than of the other."""
         keys, values = self._keys._elements(), self._values._elements()
-        if keys.shape != values.shape:
-            raise InvalidArgumentError(
-                f"KeyValueTensorInitializer: Expected shape {keys.shape} of values, got {values.shape}."
-            )
+        check_shapes("KeyValueTensorInitializer", "keys (...), values (...)", InvalidArgumentError, keys, values)
         return keys.reshape(-1), values.reshape(-1)
 
 
@@ -117,14 +114,12 @@ class TextFileInitializer(TableInitializer):
     ) -> None:
         if isinstance(filename, Tensor):
             filename = bytes(filename._elements()[()])
-        if not filename:
-            raise ValueError("`filename` argument required for tf.lookup.TextFileInitializer.")
+        require(filename, self, "`filename` must be given", filename=filename)
         super().__init__(key_dtype, value_dtype)
         self._path = checked_path("TextFileInitializer", "filename", filename)
         for kind, index, dtype in (("key", key_index, self.key_dtype), ("value", value_index, self.value_dtype)):
             _check_column(kind, index, dtype)
-        if vocab_size is not None and vocab_size <= 0:
-            raise ValueError(f"`vocab_size` should be > 0, received: {vocab_size}.")
+        require(vocab_size is None or vocab_size > 0, self, "`vocab_size` should be > 0", vocab_size=vocab_size)
         self._key_index, self._value_index = key_index, value_index
         self._vocab_size = None if vocab_size is None else as_python_int(vocab_size, "TextFileInitializer: vocab_size")
         self._delimiter = delimiter.encode()
@@ -153,9 +148,7 @@ class TextFileInitializer(TableInitializer):
                         return
                     content = line.rstrip(b"\n").replace(b"\r", b"")
                     if not content:
-                        raise InvalidArgumentError(
-                            f"TextFileInitializer: Invalid content in {self._path}: empty line found at line {number}."
-                        )
+                        refuse(self, f"line {number} of {self._path} is empty: Invalid content", InvalidArgumentError)
                     yield number, content
         except FileNotFoundError:
             raise NotFoundError(f"TextFileInitializer: {self._path}; No such file or directory.") from None

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice, check_type, refuse, require
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.ops import namespace as ops
@@ -43,9 +44,7 @@ class LookupInterface:
         self._value_dtype = dtypes.as_dtype(value_dtype)
         self._name = name
         if self._key_dtype not in _KEY_DTYPES:
-            raise NotFoundError(
-                f"{type(self).__name__}: keys are {self._key_dtype.name}, but must be string, int32 or int64; cast them."
-            )
+            refuse(self, "keys must be string, int32 or int64; cast them", NotFoundError, dtype=self._key_dtype.name)
 
     @property
     def key_dtype(self) -> dtypes.DType:
@@ -83,9 +82,7 @@ class LookupInterface:
     def _checked_keys(self, keys: Any, error: type[Exception] = TypeError) -> Tensor:
         x = keys if hasattr(keys, "dtype") else convert_to_tensor(keys, self._key_dtype)
         if dtypes.as_dtype(x.dtype) is not self._key_dtype:
-            raise error(
-                f"{type(self).__name__}: Dtype of `keys` must be {self._key_dtype}, received: {x.dtype}; use tf.cast."
-            )
+            refuse(self, f"Dtype of `keys` must be {self._key_dtype}; use tf.cast", error, dtype=x.dtype)
         return convert_to_tensor(x)
 
 
@@ -230,11 +227,9 @@ class StaticHashTable(_HashTable):
         name: str | None = None,
         experimental_is_anonymous: bool = False,
     ) -> None:
-        if not isinstance(initializer, TableInitializer):
-            raise TypeError(f"StaticHashTable: `initializer` must be a table initializer, got {type(initializer)}.")
+        check_type("StaticHashTable", "a table initializer", TableInitializer, initializer=initializer)
         super().__init__(initializer.key_dtype, initializer.value_dtype, default_value, name)
-        if self._value_shape:
-            raise ValueError(f"StaticHashTable: default_value must be a scalar, got shape {list(self._value_shape)}.")
+        require(not self._value_shape, "StaticHashTable", "`default_value` must be a scalar", shape=self._value_shape)
         initializer.initialize(self)
 
     def _fill(self, keys: np.ndarray, values: np.ndarray) -> None:
@@ -278,25 +273,19 @@ class StaticVocabularyTable(LookupInterface):
         experimental_is_anonymous: bool = False,
     ) -> None:
         self._buckets = ops.as_python_int(num_oov_buckets, "StaticVocabularyTable: num_oov_buckets")
-        if self._buckets <= 0:
-            raise ValueError("`num_oov_buckets` must be > 0; use StaticHashTable.")
+        require(self._buckets > 0, self, "`num_oov_buckets` must be > 0; use StaticHashTable", got=self._buckets)
         self._table: StaticHashTable | None = None
         key_dtype = dtypes.string
         if initializer is not None:
-            if not isinstance(initializer, TableInitializer):
-                raise TypeError(
-                    f"StaticVocabularyTable: `initializer` must be a table initializer or None, got {type(initializer)}."
-                )
+            check_type(self, "a table initializer or None", TableInitializer, initializer=initializer)
             key_dtype = initializer.key_dtype if lookup_key_dtype is None else dtypes.as_dtype(lookup_key_dtype)
-            if initializer.key_dtype not in (dtypes.int64, dtypes.string):
-                raise TypeError(f"Invalid `key_dtype`, expected int64 or string, received {initializer.key_dtype}.")
+            check_choice(self, (dtypes.int64, dtypes.string), TypeError, key_dtype=initializer.key_dtype)
             if initializer.key_dtype.is_integer != key_dtype.is_integer:
                 raise TypeError(
                     f"Invalid `key_dtype`, expected {'integer' if key_dtype.is_integer else 'non-integer'} but got "
                     f"{initializer.key_dtype}."
                 )
-            if initializer.value_dtype is not dtypes.int64:
-                raise TypeError(f"Invalid `value_dtype`, expected {dtypes.int64} but got {initializer.value_dtype}.")
+            check_choice(self, (dtypes.int64,), TypeError, value_dtype=initializer.value_dtype)
             self._table = StaticHashTable(initializer, -1, name)
         super().__init__(key_dtype, dtypes.int64, name)
 
@@ -450,8 +439,7 @@ class DenseHashTable(MutableHashTable):
         empty, deleted = [
             convert_to_tensor(key, self._key_dtype)._elements().tolist() for key in (empty_key, deleted_key)
         ]
-        if empty == deleted:
-            raise InvalidArgumentError(f"DenseHashTable: Empty and deleted keys cannot be equal, got {empty!r}.")
+        require(empty != deleted, self, "Empty and deleted keys cannot be equal", InvalidArgumentError, key=empty)
         self._refused = {empty: "empty_key", deleted: "deleted_key"}
 
     def _check_keys(self, keys: np.ndarray) -> None:
@@ -459,9 +447,7 @@ class DenseHashTable(MutableHashTable):
             return
         for key in keys.reshape(-1).tolist():
             if key in self._refused:
-                raise InvalidArgumentError(
-                    f"DenseHashTable: Using the {self._refused[key]} as a table key is not allowed."
-                )
+                refuse(self, f"Using the {self._refused[key]} as a table key is not allowed", InvalidArgumentError)
 
     insert_or_assign = MutableHashTable.insert
     erase = MutableHashTable.remove

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import refuse, require
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -25,11 +26,9 @@ def as_tensor_or_ragged(value: Any) -> Any:
 
 def checked_axis(axis: Any, rank: int, name: str) -> int:
     """Returns ``axis``, counted from the first of ``rank`` dimensions; ValueError if it is out of range."""
-    if axis is None:
-        raise TypeError(f"{name}: axis must be an int, got None.")
+    require(axis is not None, name, "`axis` must be an int", TypeError, axis=axis)
     axis_number = ops.as_python_int(axis, f"{name}: axis")
-    if not -rank <= axis_number < rank:
-        raise ValueError(f"{name}: axis {axis_number} out of range: expected {-rank} <= axis < {rank}.")
+    require(-rank <= axis_number < rank, name, f"`axis` is out of range [{-rank}, {rank})", axis=axis_number)
     return axis_number % rank
 
 
@@ -47,8 +46,7 @@ def concat(values: Any, axis: Any) -> Any:
     if len(tensors) == 1:
         return tensors[0]
     ranks = {x.shape.rank for x in tensors}
-    if len(ranks) > 1:
-        raise ValueError(f"concat: ragged tensors of different ranks: {[x.shape for x in tensors]}.")
+    require(len(ranks) <= 1, "concat", "ragged tensors must have one rank", shapes=[x.shape for x in tensors])
     return _concat_along(tensors, checked_axis(axis, ranks.pop(), "concat"))
 
 
@@ -103,11 +101,9 @@ def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
         InvalidArgumentError: the numbers of rows differ, on an axis other than 0.
     """
     tensors = [as_tensor_or_ragged(value) for value in (values if isinstance(values, (list, tuple)) else [values])]
-    if not tensors:
-        raise ValueError("stack: values must contain at least one tensor.")
+    require(tensors, "stack", "`values` must contain at least one tensor")
     ranks = {x.shape.rank for x in tensors}
-    if len(ranks) > 1:
-        raise ValueError(f"stack: tensors of different ranks: {[x.shape for x in tensors]}.")
+    require(len(ranks) <= 1, "stack", "tensors must have one rank", shapes=[x.shape for x in tensors])
     rank = ranks.pop()
     position = checked_axis(axis, rank + 1, "stack")
     if not rank:
@@ -171,14 +167,10 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
         InvalidArgumentError: row splits differ.
     """
     x, mask_tensor = as_tensor_or_ragged(data), as_tensor_or_ragged(mask)
-    if not mask_tensor.dtype.is_bool:
-        raise TypeError(f"boolean_mask: mask must be boolean, got {mask_tensor.dtype.name}.")
-    if not mask_tensor.shape.rank:
-        raise ValueError("boolean_mask: mask cannot be scalar.")
+    require(mask_tensor.dtype.is_bool, "boolean_mask", "`mask` must be boolean", TypeError, dtype=mask_tensor.dtype)
+    require(mask_tensor.shape.rank, "boolean_mask", "`mask` cannot be scalar", mask=mask)
     if mask_tensor.shape.rank > x.shape.rank:
-        raise InvalidValueError(
-            f"boolean_mask: Shapes {x.shape} and {mask_tensor.shape} are incompatible: mask has a higher rank."
-        )
+        refuse("boolean_mask", f"`mask` has a higher rank than {x.shape}", InvalidValueError, mask=mask_tensor.shape)
     return _apply_mask(x, mask_tensor)
 
 
@@ -271,8 +263,7 @@ def squeeze(x: Any, axis: Any) -> Any:
         ValueError: ``axis`` is None or out of range.
         InvalidArgumentError: the size of a dimension is not 1.
     """
-    if axis is None:
-        raise ValueError("squeeze: of a ragged tensor the `axis` must be named: its sizes vary.")
+    require(axis is not None, "squeeze", "of a ragged tensor the `axis` must be named: its sizes vary", axis=axis)
     result: Any = x
     for axis_number in sorted(
         {checked_axis(item, x.shape.rank, "squeeze") for item in ops.as_python_ints(axis, "squeeze: axis")},
@@ -302,9 +293,7 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
     """
     axis_number = checked_axis(axis, x.shape.rank, "split")
     if 0 < axis_number <= x.ragged_rank:
-        raise ValueError(
-            f"split: axis {axis_number} of shape {x.shape} is ragged; its rows can't be split into equal pieces."
-        )
+        refuse("split", "a ragged axis can't be split into equal pieces", axis=axis_number, shape=x.shape)
     if axis_number:
         return [
             x._with_flat_values(piece)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad._src.core.argument_checks import refuse, require
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor
@@ -27,10 +28,8 @@ def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
     for letter in "ab":
         if options[f"transpose_{letter}"] and options[f"adjoint_{letter}"]:
             raise ValueError(f"matmul: Only one of transpose_{letter} and adjoint_{letter} can be True, got both.")
-    if a.dtype != b.dtype:
-        raise ValueError(f"matmul: `a` and `b` must have the same dtype, got {a.dtype!r} and {b.dtype!r}.")
-    if a.shape.rank != b.shape.rank:
-        raise ValueError(f"matmul: `a` and `b` must have the same rank, got shapes {a.shape} and {b.shape}.")
+    require(a.dtype == b.dtype, "matmul", "`a` and `b` must have the same dtype", a=a.dtype, b=b.dtype)
+    require(a.shape.rank == b.shape.rank, "matmul", "`a` and `b` must have the same rank", a=a.shape, b=b.shape)
     return _matmul(a, b, options)
 
 
@@ -57,9 +56,7 @@ def _as_ragged_batches(x: Any) -> RaggedTensor:
 
 def _check_equal_batches(a: Any, b: Any) -> None:
     if a != b:
-        raise InvalidArgumentError(
-            f"matmul: Batch dimensions of `a` and `b` do not have the same size: {a} and {b}; ragged tensors don't broadcast here."
-        )
+        refuse("matmul", "batch axes must be equal; ragged ones don't broadcast", InvalidArgumentError, a=a, b=b)
 
 
 def _as_dense_matrix(x: Any) -> Tensor:

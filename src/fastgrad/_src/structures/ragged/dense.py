@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_at_least, check_length, check_type, refuse, require
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError
@@ -31,12 +32,9 @@ from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 
 def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
     """Returns the ragged tensor of a dense tensor without padding; arguments as ``RaggedTensor.from_tensor``."""
-    if lengths is not None and padding is not None:
-        raise ValueError("from_tensor: Specify argument `lengths` or `padding`, but not both.")
-    if not isinstance(ragged_rank, int):
-        raise TypeError(f"from_tensor: Argument `ragged_rank` must be an int, got {ragged_rank!r}.")
-    if ragged_rank < 1:
-        raise ValueError(f"from_tensor: Argument `ragged_rank` must be greater than 0, got {ragged_rank}.")
+    require(lengths is None or padding is None, "from_tensor", "Specify argument `lengths` or `padding`, but not both")
+    check_type("from_tensor", "an int", int, ragged_rank=ragged_rank)
+    check_at_least("from_tensor", 1, ragged_rank=ragged_rank)
     x = convert_to_tensor(tensor)
     nested_lengths = (
         lengths if isinstance(lengths, (list, tuple)) and lengths and hasattr(lengths[0], "__len__") else None
@@ -83,8 +81,7 @@ def _unpadded_lengths(x: Tensor, padding: Any, dtype: dtypes.DType) -> Tensor:
 
 def _cut_to_lengths(x: Tensor, lengths: Tensor) -> RaggedTensor:
     rows, max_length = x._array.shape[:2]
-    if len(lengths) != rows:
-        raise ValueError(f"from_tensor: {len(lengths)} lengths for the {rows} rows of a tensor of shape {x.shape}.")
+    check_length("from_tensor", rows, lengths=lengths)
     lengths = maximum(minimum(lengths, max_length), 0)
     splits = partition.splits_of_lengths(lengths)
     count = int(splits[-1])
@@ -106,19 +103,14 @@ def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
         default_value = b"" if flat.dtype is dtypes.string else 0
     default = convert_to_tensor(default_value, flat.dtype)
     if default.ndim >= flat.ndim:
-        raise InvalidArgumentError(
-            f"to_tensor: default_value.shape={default.shape} must be of lower rank than flat_values.shape={flat.shape}."
-        )
+        refuse("to_tensor", f"default_value must be of lower rank than {flat.shape}", InvalidArgumentError, got=default)
     rank = ragged.ragged_rank + flat.ndim
     sizes = TensorShape(None if shape is None else shape._elements().tolist() if isinstance(shape, Tensor) else shape)
     target_sizes: list[int | None] = [None] * rank if sizes.rank is None else list(sizes)
-    if len(target_sizes) != rank:
-        raise InvalidValueError(f"to_tensor: shape {sizes} has not the rank of the tensor, {ragged.shape}.")
+    check_length("to_tensor", rank, InvalidValueError, shape=target_sizes)
     for size, inner_size in zip(target_sizes[ragged.ragged_rank + 1 :], flat.shape[1:], strict=True):
         if size not in (None, -1, inner_size):
-            raise InvalidValueError(
-                f"to_tensor: shape {sizes} does not go with the shape of the tensor, {ragged.shape}."
-            )
+            refuse("to_tensor", f"`shape` must go with the tensor's, {ragged.shape}", InvalidValueError, shape=sizes)
     return _padded_rows(
         ragged, broadcast_to(default, flat.shape[1:]), [None if size == -1 else size for size in target_sizes]
     )

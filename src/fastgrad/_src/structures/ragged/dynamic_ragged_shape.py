@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes, tensor
+from fastgrad._src.core.argument_checks import check_choice, check_length, check_type, refuse, require
 from fastgrad._src.core.composite import Composite, CompositeOperand, CompositeSpec, overrides
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -53,20 +54,15 @@ class DynamicRaggedShape(Composite):
         validate: bool = False,
         static_inner_shape: Any = None,
     ) -> None:
-        if not isinstance(row_partitions, Iterable):
-            raise TypeError(
-                f"DynamicRaggedShape: row_partitions must be a list of RowPartition, got {row_partitions!r}."
-            )
+        check_type("DynamicRaggedShape", "a list of RowPartition", Iterable, row_partitions=row_partitions)
         partitions = tuple(row_partitions)
         for partition in partitions:
-            if not isinstance(partition, RowPartition):
-                raise TypeError(f"DynamicRaggedShape: row_partitions has {partition!r}, which is no RowPartition.")
+            check_type("DynamicRaggedShape", "a RowPartition", RowPartition, partition=partition)
         known = [partition.dtype for partition in partitions]
         if isinstance(inner_shape, (Tensor, np.ndarray)):
             known.append(dtypes.as_dtype(inner_shape.dtype))
         self._dtype = dtypes.as_dtype(dtype or next(iter(known), dtypes.int64))
-        if self._dtype not in (dtypes.int32, dtypes.int64):
-            raise ValueError(f"DynamicRaggedShape: dtype must be int32 or int64, got {self._dtype.name}.")
+        check_choice("DynamicRaggedShape", (dtypes.int32, dtypes.int64), dtype=self._dtype)
         if dtype is None and len(set(known)) > 1:
             raise ValueError(f"DynamicRaggedShape: dtypes {[item.name for item in known]} differ; name one by dtype.")
         self._partitions = tuple([partition.with_dtype(self._dtype) for partition in partitions])
@@ -77,8 +73,7 @@ class DynamicRaggedShape(Composite):
             message = f"RowPartitions in DynamicRaggedShape do not align between {axis} and {axis + 1}"
             _check_number_of_values(before, after.static_nrows, validate, message)
         if partitions:
-            if not self._sizes:
-                raise ValueError("DynamicRaggedShape: inner_shape must have a size for the values of row_partitions.")
+            require(self._sizes, self, "`inner_shape` must have a size for the values of row_partitions")
             message = "Last row partition does not match inner_shape."
             _check_number_of_values(self._partitions[-1], self._sizes[0], validate, message)
 
@@ -96,14 +91,11 @@ class DynamicRaggedShape(Composite):
         Raises:
             ValueError: ``lengths`` is no such list, or its numbers do not fit each other.
         """
-        if not isinstance(lengths, list):
-            raise ValueError(f"DynamicRaggedShape.from_lengths: lengths must be a list, got {lengths!r}.")
+        check_type("DynamicRaggedShape.from_lengths", "a list", list, ValueError, lengths=lengths)
         for item in lengths:
             numbers = item if isinstance(item, (tuple, list)) else [item]
             if not all(isinstance(number, int) for number in numbers):
-                raise ValueError(
-                    f"DynamicRaggedShape.from_lengths: an element of lengths must be an int or a tuple of ints, got {item!r}."
-                )
+                refuse("DynamicRaggedShape.from_lengths", "an element must be an int or a tuple of ints", element=item)
         ragged_axes = [axis for axis, item in enumerate(lengths) if not isinstance(item, int)]
         count: Any = max(ragged_axes, default=0) if num_row_partitions is None else num_row_partitions
         if not isinstance(count, int) or count < 0 or count >= max(len(lengths), 1):
@@ -115,8 +107,7 @@ class DynamicRaggedShape(Composite):
                 partitions.append(RowPartition.from_uniform_row_length(item, size * item, nrows=size, dtype=dtype))
                 size *= item
             else:
-                if len(item) != size:
-                    raise ValueError(f"from_lengths: Shape not consistent: {len(item)} lengths for {size} rows.")
+                check_length("DynamicRaggedShape.from_lengths", size, lengths=item)
                 partitions.append(RowPartition.from_row_lengths(item, dtype=dtype))
                 size = sum(item)
         return cls(partitions, [size, *lengths[count + 1 :]] if count else lengths, dtype=dtype)
@@ -124,8 +115,7 @@ class DynamicRaggedShape(Composite):
     @classmethod
     def from_row_partitions(cls, row_partitions: Sequence[RowPartition], dtype: Any = None) -> DynamicRaggedShape:
         """Returns the shape whose flat values are a vector; ValueError if ``row_partitions`` is empty."""
-        if not row_partitions:
-            raise ValueError("DynamicRaggedShape.from_row_partitions: row_partitions cannot be empty.")
+        require(row_partitions, "DynamicRaggedShape.from_row_partitions", "row_partitions cannot be empty")
         return cls(row_partitions, [row_partitions[-1].nvals()], dtype=dtype)
 
     @classmethod
@@ -189,10 +179,8 @@ class DynamicRaggedShape(Composite):
             TypeError: ``axis`` is no integer.
             IndexError: there is no such dimension.
         """
-        if not isinstance(axis, int):
-            raise TypeError(f"DynamicRaggedShape.is_uniform: axis must be an integer, got {axis!r}.")
-        if not 0 <= axis < self.rank:
-            raise IndexError(f"DynamicRaggedShape.is_uniform: axis must be in [0, {self.rank}), got {axis}.")
+        check_type("DynamicRaggedShape.is_uniform", "an integer", int, axis=axis)
+        require(0 <= axis < self.rank, self, f"`axis` must be in [0, {self.rank})", IndexError, axis=axis)
         return axis == 0 or axis > len(self._partitions) or self._partitions[axis - 1].is_uniform()
 
     def with_dtype(self, dtype: Any) -> DynamicRaggedShape:
@@ -208,17 +196,13 @@ class DynamicRaggedShape(Composite):
             ValueError: the dimension is ragged, or the slice has ragged dimensions without the first.
         """
         if isinstance(index, slice):
-            if index.step not in (None, 1):
-                raise IndexError("Cannot stride through a DynamicRaggedShape.")
+            require(index.step in (None, 1), self, "Cannot stride through it", IndexError, step=index.step)
             start, stop, _ = index.indices(self.rank)
             return self._slice(start, stop)
-        if not isinstance(index, int):
-            raise TypeError(f"DynamicRaggedShape: the index {index!r} is not an int or a slice.")
+        check_type("DynamicRaggedShape", "an int or a slice", int, index=index)
         axis = index + self.rank if index < 0 else index
-        if not 0 <= axis < self.rank:
-            raise IndexError(f"DynamicRaggedShape: the index {index} is out of range for rank {self.rank}.")
-        if not self.is_uniform(axis):
-            raise ValueError(f"DynamicRaggedShape: dimension {axis} is not uniform.")
+        require(0 <= axis < self.rank, self, f"the index must be in range [0, {self.rank})", IndexError, index=index)
+        require(self.is_uniform(axis), self, "it has no size for a dimension that is not uniform", dimension=axis)
         return self._number(self.static_lengths(ragged_lengths=False)[axis])
 
     def _slice(self, start: int, stop: int) -> DynamicRaggedShape:
@@ -340,18 +324,14 @@ def _broadcast_to(value: Any, shape: Any) -> Any:
         ValueError: ``row_splits`` of the value and of the shape have different dtypes.
         InvalidArgumentError: other lengths differ.
     """
-    if not isinstance(shape, DynamicRaggedShape):
-        raise ValueError(f"broadcast_to: a RaggedTensor needs a tf.experimental.DynamicRaggedShape, got {shape!r}.")
+    check_type("broadcast_to", "a tf.experimental.DynamicRaggedShape", DynamicRaggedShape, ValueError, shape=shape)
     is_ragged = isinstance(value, RaggedTensor)
     if is_ragged and shape.num_row_partitions and value.row_splits.dtype is not shape.dtype:
-        raise ValueError(
-            f"broadcast_to: Cannot coerce row_splits.dtype {value.row_splits.dtype.name} to {shape.dtype.name}; use with_row_splits_dtype."
-        )
+        refuse("broadcast_to", f"use with_row_splits_dtype({shape.dtype!r}) first", dtype=value.row_splits.dtype)
     target = shape.with_dtype(value.row_splits.dtype) if is_ragged else shape
     flat = value.flat_values if is_ragged else convert_to_tensor(value)
     source = DynamicRaggedShape.from_tensor(value if is_ragged else flat, dtype=target.dtype)
-    if source.rank > shape.rank:
-        raise ValueError(f"broadcast_to: the rank {source.rank} of the input is above that of the shape, {shape.rank}.")
+    require(source.rank <= shape.rank, "broadcast_to", "the input must not have more axes than the shape", shape=shape)
     numbers = ops.reshape(flat, [-1])
     if source.rank:
         numbers = ops.gather(numbers, _source_positions(source, target))
@@ -389,8 +369,7 @@ def _refuse_conversion(value: DynamicRaggedShape) -> Tensor:
 
 
 def _reshape(value: Any, shape: Any) -> Any:
-    if not isinstance(shape, DynamicRaggedShape):
-        raise ValueError(f"reshape: a RaggedTensor needs a tf.experimental.DynamicRaggedShape, got {shape!r}.")
+    check_type("reshape", "a tf.experimental.DynamicRaggedShape", DynamicRaggedShape, ValueError, shape=shape)
     return shape._with_values(value.flat_values if isinstance(value, RaggedTensor) else value)
 
 

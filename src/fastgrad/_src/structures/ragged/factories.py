@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import require
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.jit.captured_values import short_repr
@@ -140,12 +141,10 @@ def range(  # TensorFlow's name
     common_dtype = max((x.dtype for x in arguments), key=_RANGE_DTYPES.index)
     first, last, step = (ops.cast(x, common_dtype) for x in arguments)
     sizes = {len(x) for x in (first, last, step) if x.ndim}
-    if len(sizes) > 1:
-        raise InvalidArgumentError(f"ragged.range: starts, limits, deltas must have the same shape: {sorted(sizes)}.")
+    require(len(sizes) <= 1, "ragged.range", "starts, limits, deltas need one shape", InvalidArgumentError, sizes=sizes)
     rows = sizes.pop() if sizes else 1
     first, last, step = (ops.broadcast_to(x, [rows]) for x in (first, last, step))
-    if not step._elements().all():
-        raise InvalidArgumentError("ragged.range: Requires delta != 0.")
+    require(step._elements().all(), "ragged.range", "Requires delta != 0", InvalidArgumentError)
     # int64, because a difference of int32 numbers may overflow int32.
     span, divisor = (
         (last - first, step) if common_dtype.is_floating else (_as_int64(last) - _as_int64(first), _as_int64(step))

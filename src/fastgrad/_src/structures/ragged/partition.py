@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_at_least, refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.ops import namespace as ops
@@ -107,12 +108,9 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
         ops.assert_non_negative(ids[1:] - ids[:-1], f"{error_prefix} must not fall")
     min_rows = int(ids[-1]) + 1 if count else 0
     row_count = min_rows if nrows is None else checked_count(nrows, "from_value_rowids: nrows")
-    if row_count < 0:
-        raise ValueError(f"from_value_rowids: Expected nrows >= 0; got {row_count}.")
+    check_at_least("from_value_rowids", 0, nrows=row_count)
     if row_count < min_rows:
-        raise ValueError(
-            f"from_value_rowids: Expected nrows >= value_rowids[-1] + 1; got nrows={row_count}, value_rowids[-1]={min_rows - 1}."
-        )
+        refuse("from_value_rowids", f"`nrows` must be at least value_rowids[-1] + 1 = {min_rows}", nrows=row_count)
     return row_count
 
 
@@ -127,9 +125,7 @@ def check_equal_splits(splits: list[Tensor], caller_name: str) -> None:
         if other is first:
             continue
         if len(other) != len(first):
-            raise InvalidArgumentError(
-                f"{caller_name}: ragged operands have {len(first) - 1} and {len(other) - 1} rows. Incompatible row_splits."
-            )
+            refuse(caller_name, "Incompatible row_splits", InvalidArgumentError, rows=(len(first) - 1, len(other) - 1))
         if other.dtype is not first.dtype:
             raise InvalidArgumentError(f"{caller_name}: row_splits of {first.dtype.name} and of {other.dtype.name}.")
         ops.assert_equal(first, other, f"{caller_name}: Incompatible row_splits")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgrad._src.core import dtypes, tensor
+from fastgrad._src.core.argument_checks import check_at_least, check_choice, check_length, require
 from fastgrad._src.core.composite import Composite, CompositeOperand, CompositeSpec
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
@@ -168,8 +169,7 @@ class RaggedTensor(Composite):
             raise ValueError(f"from_uniform_row_length: {uniform_row_length=} must have dtype int32 or int64.")
         length = partition.checked_count(uniform_row_length, "from_uniform_row_length: uniform_row_length")
         count = row_count(values)
-        if length < 0:
-            raise ValueError(f"from_uniform_row_length: uniform_row_length must be >= 0, got {length}.")
+        check_at_least("from_uniform_row_length", 0, uniform_row_length=length)
         rows = count // length if length else 0
         if nrows is not None:
             rows = partition.checked_count(nrows, "from_uniform_row_length: nrows")
@@ -203,10 +203,7 @@ class RaggedTensor(Composite):
     ) -> Any:
         """Creates several ragged dimensions from ``value_rowids`` lists, outermost first; see ``from_value_rowids``."""
         counts = [None] * len(nested_value_rowids) if nested_nrows is None else list(nested_nrows)
-        if len(counts) != len(nested_value_rowids):
-            raise ValueError(
-                "from_nested_value_rowids: `nested_nrows` must have as many items as `nested_value_rowids`."
-            )
+        check_length("from_nested_value_rowids", len(nested_value_rowids), nested_nrows=counts)
         values = flat_values
         for ids, count in zip(reversed(list(nested_value_rowids)), reversed(counts), strict=True):
             values = cls.from_value_rowids(values, ids, count)
@@ -346,8 +343,7 @@ class RaggedTensor(Composite):
             ValueError: ``axis`` is out of range.
         """
         rank = self.flat_values.ndim + self.ragged_rank
-        if not -rank <= axis < rank:
-            raise ValueError(f"row_lengths: axis {axis} out of bounds: expected {-rank} <= axis < {rank}.")
+        require(-rank <= axis < rank, "row_lengths", f"`axis` is out of bounds [{-rank}, {rank})", axis=axis)
         axis %= rank
         if axis == 0:
             return self.nrows()
@@ -425,8 +421,7 @@ class RaggedTensor(Composite):
             ValueError: ``dtype`` is another one.
         """
         dtype = dtypes.as_dtype(dtype)
-        if dtype not in partition.ROW_SPLITS_DTYPES:
-            raise ValueError(f"with_row_splits_dtype: dtype must be int32 or int64, got {dtype.name}.")
+        check_choice("with_row_splits_dtype", partition.ROW_SPLITS_DTYPES, dtype=dtype)
         values = self._values.with_row_splits_dtype(dtype) if isinstance(self._values, RaggedTensor) else self._values
         return self._of(values, ops.cast(self._row_splits, dtype), self._uniform)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_length, check_type, refuse, require
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -125,15 +126,13 @@ def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, 
     name = function.__name__
     count = ops.as_python_int(num_segments, f"{name}: num_segments")
     if isinstance(segment_ids, RaggedTensor):
-        if not isinstance(data, RaggedTensor):
-            raise ValueError(f"{name}: segment_ids.shape must be a prefix of data.shape, but data is not ragged.")
+        check_type(name, "ragged, as segment_ids is", RaggedTensor, ValueError, data=data)
         _check_shape_prefix(name, data, segment_ids)
         if isinstance(data.values, RaggedTensor) or isinstance(segment_ids.values, RaggedTensor):
             return unsorted_segment(function, data.values, segment_ids.values, count)
         return function(data.values, segment_ids.values, count)
     ids = convert_to_tensor(segment_ids)
-    if len(ids) != len(data.row_splits) - 1:
-        raise InvalidArgumentError(f"{name}: {len(ids)} segment_ids for {len(data.row_splits) - 1} rows.")
+    check_length(name, len(data.row_splits) - 1, InvalidArgumentError, segment_ids=ids)
     if function not in (ops.unsorted_segment_mean, ops.unsorted_segment_sqrt_n):
         return _reduce_segments(function, data, ids, count)
     ones = data._with_flat_values(constant_tensor(np.ones(data.flat_values.shape, data.dtype.numpy)))
@@ -147,9 +146,7 @@ def unsorted_segment(function: Callable[..., Any], data: Any, segment_ids: Any, 
 def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
     lengths = [x.row_lengths()._elements().tolist() for x in (data, ids)]
     if lengths[0] != lengths[1]:
-        raise InvalidArgumentError(
-            f"{name}: segment_ids.shape must be a prefix of data.shape, got rows of {lengths[1]} ids for {lengths[0]} elements."
-        )
+        refuse(name, "segment_ids.shape must be a prefix of data.shape", InvalidArgumentError, rows=lengths)
 
 
 @overrides(RaggedTensor, ops.reduce_variance)
@@ -175,8 +172,7 @@ def softmax(x: Any, axis: Any) -> Any:
         ValueError: ``axis`` is another one.
     """
     rank = x.shape.rank
-    if axis not in (None, -1, rank - 1):
-        raise ValueError(f"softmax: of a ragged tensor axis must be -1, the last, got {axis}.")
+    require(axis in (None, -1, rank - 1), "softmax", "`axis` of a ragged tensor must be -1, the last", axis=axis)
     if x.flat_values.ndim > 1:
         return x._with_flat_values(ops.softmax(x.flat_values))
     level = x._list_of_levels()[-1]

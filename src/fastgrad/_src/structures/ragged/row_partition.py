@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_at_least, check_choice, check_type, require
 from fastgrad._src.core.composite import Composite, CompositeSpec
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor
@@ -153,15 +154,13 @@ class RowPartition(Composite):
         Raises:
             ValueError: both numbers are missing; the length is negative; the numbers do not fit each other.
         """
-        if nrows is None and nvals is None:
-            raise ValueError("from_uniform_row_length: Either (or both) of nvals and nrows must be specified.")
+        require(nrows is not None or nvals is not None, "from_uniform_row_length", "`nvals` or `nrows` must be given")
         known = next((value.dtype for value in (uniform_row_length, nvals, nrows) if hasattr(value, "dtype")), None)
         splits_dtype = dtypes.as_dtype(dtype or known or dtype_hint or dtypes.int64)
         if splits_dtype not in (dtypes.int32, dtypes.int64):
             raise ValueError(f"uniform_row_length must have dtype int32 or int64, got {splits_dtype.name}.")
         length = checked_count(uniform_row_length, "from_uniform_row_length: uniform_row_length")
-        if length < 0:
-            raise ValueError(f"from_uniform_row_length: uniform_row_length must be >= 0, got {length}.")
+        check_at_least("from_uniform_row_length", 0, uniform_row_length=length)
         values = None if nvals is None else checked_count(nvals, "from_uniform_row_length: nvals")
         rows = (
             (values or 0) // max(length, 1) if nrows is None else checked_count(nrows, "from_uniform_row_length: nrows")
@@ -244,8 +243,7 @@ class RowPartition(Composite):
             ValueError: ``dtype`` is another one.
         """
         dtype = dtypes.as_dtype(dtype)
-        if dtype not in (dtypes.int32, dtypes.int64):
-            raise ValueError(f"RowPartition.with_dtype: dtype must be int32 or int64, got {dtype.name}.")
+        check_choice("RowPartition.with_dtype", (dtypes.int32, dtypes.int64), dtype=dtype)
         return self._of(ops.cast(self._splits, dtype), self._uniform, self._nvals)
 
     def __repr__(self) -> str:
@@ -315,8 +313,7 @@ def _partition_tensor(value: Any, argument: str, dtype: Any, dtype_hint: Any) ->
 
 
 def _checked_flag(validate: Any) -> bool:
-    if not isinstance(validate, bool):
-        raise TypeError(f"RowPartition: validate must have type bool, got {validate!r}.")
+    check_type("RowPartition", "a bool", bool, validate=validate)
     return validate
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_type
 from fastgrad._src.core.composite import CompositeSpec
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.shape import TensorShape
@@ -52,8 +53,7 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
             if rank is None:
                 raise ValueError("Must specify ragged_rank or a shape with a known rank.")
             ragged_rank = rank - 1
-        if not isinstance(ragged_rank, int):
-            raise TypeError(f"Argument `ragged_rank` must be an int. Received {ragged_rank!r}.")
+        check_type("RaggedTensorSpec", "an int", int, ragged_rank=ragged_rank)
         if rank is not None and ragged_rank >= rank:
             raise ValueError(f"Argument `ragged_rank` ({ragged_rank}) must be less than rank ({rank}).")
         self._ragged_rank = ragged_rank
@@ -80,8 +80,7 @@ class RaggedTensorSpec(ShapedSpec, CompositeSpec):
         Raises:
             AttributeError: ``value`` is not a ragged tensor.
         """
-        if not isinstance(value, RaggedTensor):
-            raise AttributeError(f"RaggedTensorSpec.from_value: a RaggedTensor is wanted, got {type(value).__name__}.")
+        check_type("RaggedTensorSpec.from_value", "a RaggedTensor", RaggedTensor, AttributeError, value=value)
         return cls(value.shape, value.dtype, value.ragged_rank, value.row_splits.dtype)
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:

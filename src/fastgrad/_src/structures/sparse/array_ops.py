@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import checked_integer
+from fastgrad._src.core.argument_checks import (
+    check_at_least,
+    check_interval,
+    check_shapes,
+    check_type,
+    checked_integer,
+    refuse,
+    require,
+)
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.indexed_slices import IndexedSlices
 from fastgrad._src.core.operand_errors import InvalidValueError, check_size
@@ -43,8 +51,7 @@ def retain(sp_input: Any, to_retain: Any) -> SparseTensor:
     """
     sparse = as_sparse(sp_input, "retain")
     keep = convert_to_tensor(to_retain)
-    if keep._array.shape != (len(sparse.values),):
-        raise ValueError(f"retain: to_retain must have shape [{len(sparse.values)}], got {list(keep.shape)}.")
+    check_shapes("retain", f"to_retain ({len(sparse.values)})", ValueError, keep)
     elements = ops.where(keep)[:, 0]
     return SparseTensor._of(ops.gather(sparse.indices, elements), ops.gather(sparse.values, elements), sparse._shape)
 
@@ -58,8 +65,7 @@ def transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> Spars
     sparse = as_sparse(sp_input, "transpose")
     rank = len(sparse._shape)
     axes = tuple(reversed(range(rank))) if perm is None else ops.as_python_ints(perm, "transpose: perm")
-    if sorted(axes) != list(range(rank)):
-        raise InvalidValueError(f"transpose: perm {list(axes)} is no permutation of {rank} dimensions.")
+    require(sorted(axes) == [*range(rank)], "transpose", f"`perm` must order {rank} axes", InvalidValueError, perm=axes)
     indices = ops.gather(sparse.indices, constant_tensor(np.array(axes, np.int64)), axis=1)
     return reorder(SparseTensor._of(indices, sparse.values, [sparse._shape[axis] for axis in axes]))
 
@@ -80,17 +86,13 @@ def reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
         raise InvalidArgumentError(f"reshape: shape must be a vector of integers, got {shape!r}.")
     sizes = list(ops.as_python_ints(shape, "reshape: shape"))
     total = math.prod(sparse._shape)
-    if sizes.count(-1) > 1:
-        raise InvalidArgumentError(f"reshape: At most one dimension can be inferred (-1). Found: {sizes}.")
-    if min(sizes, default=0) < -1:
-        raise InvalidArgumentError(f"reshape: size {min(sizes)} must be non-negative, not {min(sizes)}.")
+    require(sizes.count(-1) <= 1, "reshape", "At most one size may be -1", InvalidArgumentError, shape=sizes)
+    check_at_least("reshape", -1, InvalidArgumentError, size=min(sizes, default=0))
     rest = math.prod(size for size in sizes if size != -1)
     if -1 in sizes:
-        if not rest:
-            raise InvalidArgumentError("reshape: cannot infer the missing dimension for a shape with a size 0.")
+        require(rest, "reshape", "cannot infer the missing dimension for a shape with a size 0", InvalidArgumentError)
         sizes[sizes.index(-1)] = total // rest
-    if math.prod(sizes) != total:
-        raise InvalidArgumentError(f"reshape: Cannot reshape a tensor with {total} elements to shape {sizes}.")
+    require(math.prod(sizes) == total, "reshape", f"Cannot reshape {total} elements", InvalidArgumentError, shape=sizes)
     check_positions("reshape", sparse)
     return SparseTensor._of(positions_of(linear_positions(sparse.indices, sparse._shape), sizes), sparse.values, sizes)
 
@@ -121,11 +123,9 @@ def concat(axis: Any, sp_inputs: Any, expand_nonconcat_dims: bool = False, name:
         TypeError: an input is not sparse, ``sp_inputs`` is no list, or ``axis`` is no integer.
         InvalidArgumentError: ``sp_inputs`` is empty, dtypes, ranks or other dimensions differ, or ``axis`` is out of range.
     """
-    if not isinstance(sp_inputs, (list, tuple)):
-        raise TypeError("concat: Inputs must be a list or tuple.")
+    check_type("concat", "a list or tuple", (list, tuple), sp_inputs=sp_inputs)
     inputs = [as_sparse(x, "concat") for x in sp_inputs]
-    if not inputs:
-        raise InvalidArgumentError("concat: sp_inputs must hold one sparse tensor or more, got an empty list.")
+    require(inputs, "concat", "`sp_inputs` must have one sparse tensor or more", InvalidArgumentError)
     if len(inputs) == 1:
         return inputs[0]
     if len({len(x._shape) for x in inputs}) > 1:
@@ -171,9 +171,7 @@ def slice(sp_input: Any, start: Any, size: Any, name: str | None = None) -> Spar
     sparse = as_sparse(sp_input, "slice")
     starts, sizes = ops.as_python_ints(start, "slice: start"), ops.as_python_ints(size, "slice: size")
     if not len(starts) == len(sizes) == len(sparse._shape):
-        raise InvalidArgumentError(
-            f"slice: Expected start and size of {len(sparse._shape)} numbers, got {len(starts)} and {len(sizes)}."
-        )
+        refuse("slice", f"Expected {len(sparse._shape)} numbers", InvalidArgumentError, start=starts, size=sizes)
     if min((*starts, *sizes), default=0) < 0:
         raise InvalidArgumentError(f"slice: start {list(starts)} and size {list(sizes)} must not be negative.")
     ends = [min(first + count, end) for first, count, end in zip(starts, sizes, sparse._shape, strict=True)]
@@ -194,15 +192,11 @@ def split(sp_input: Any = None, num_split: Any = None, axis: Any = None, name: s
         InvalidArgumentError: ``axis`` is out of range, or ``num_split`` is not in 1 ... size.
     """
     for argument, value in (("sp_input", sp_input), ("num_split", num_split), ("axis", axis)):
-        if value is None:
-            raise ValueError(f"split: Must specify {argument}.")
+        require(value is not None, "split", f"Must specify {argument}")
     sparse = as_sparse(sp_input, "split")
     count, shape = ops.as_python_int(num_split, "split: num_split"), sparse._shape
     axis = ops.nonnegative_axis(axis, len(shape), "split")
-    if not 1 <= count <= shape[axis]:
-        raise InvalidArgumentError(
-            f"split: Input num_split should be between 1 and the splitting dimension size ({shape[axis]}), got {count}."
-        )
+    check_interval("split", f"[1, {shape[axis]}]", InvalidArgumentError, num_split=count)
     ends = np.cumsum([shape[axis] // count + (part < shape[axis] % count) for part in range(count)]).tolist()
     parts = []
     for begin, end in zip([0, *ends], ends, strict=False):
@@ -232,9 +226,7 @@ def reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
         return SparseTensor._of(sparse.indices, sparse.values, shape)
     shape = ops.as_python_ints(new_shape, "reset_shape: new_shape")
     if len(shape) != len(sparse._shape) or any(size < old for size, old in zip(shape, sparse._shape, strict=True)):
-        raise ValueError(
-            f"reset_shape: new_shape should have dimension sizes >= sp_input.shape, {list(sparse._shape)}. Found ({list(shape)})."
-        )
+        refuse("reset_shape", f"new_shape must have sizes >= {list(sparse._shape)}, those of sp_input", new_shape=shape)
     return SparseTensor._of(sparse.indices, sparse.values, shape)
 
 
@@ -254,8 +246,7 @@ def fill_empty_rows(sp_input: Any, default_value: Any, name: str | None = None) 
     """
     sparse = as_sparse(sp_input, "fill_empty_rows")
     shape = sparse._shape
-    if not shape:
-        raise InvalidArgumentError("fill_empty_rows: the rank must be 1 or more.")
+    require(shape, "fill_empty_rows", "the rank must be 1 or more", InvalidArgumentError, shape=shape)
     check_positions("fill_empty_rows", sparse)
     default = ops.scalar_of_dtype(default_value, sparse.dtype, "fill_empty_rows", "default_value")
     check_size("fill_empty_rows", (shape[0],), np.dtype(bool))
@@ -281,8 +272,7 @@ def mask(a: Any, mask_indices: Any, name: str | None = None) -> IndexedSlices:
         TypeError: ``a`` is no ``IndexedSlices``.
         InvalidArgumentError: ``mask_indices`` has another dtype.
     """
-    if not isinstance(a, IndexedSlices):
-        raise TypeError(f"mask: Argument `a` must be IndexedSlices, got {type(a).__name__}.")
+    check_type("mask", "IndexedSlices", IndexedSlices, a=a)
     masked = convert_like(mask_indices, a.indices._array.dtype)
     rows = ops.where(ops.logical_not(ops.reduce_any(ops.equal(a.indices[:, None], masked[None, :]), 1)))[:, 0]
     return IndexedSlices(ops.gather(a.values, rows), ops.gather(a.indices, rows), a.dense_shape)

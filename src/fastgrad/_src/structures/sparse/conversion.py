@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import checked_integer
+from fastgrad._src.core.argument_checks import check_at_least, checked_integer
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import check_size
 from fastgrad._src.core.operation import NUMERIC_DTYPES
@@ -80,8 +80,7 @@ def eye(num_rows: Any, num_columns: Any = None, dtype: Any = dtypes.float32, nam
     """
     rows = checked_integer("eye", "num_rows", num_rows)
     columns = rows if num_columns is None else checked_integer("eye", "num_columns", num_columns)
-    if min(rows, columns) < 0:
-        raise InvalidArgumentError(f"eye: num_rows and num_columns must not be negative, got {rows} and {columns}.")
+    check_at_least("eye", 0, InvalidArgumentError, num_rows=rows, num_columns=columns)
     check_size("eye", (min(rows, columns), 2), np.dtype(np.int64))
     count = np.arange(min(rows, columns), dtype=np.int64)
     ones = np.ones(len(count), dtypes.as_dtype(dtype).numpy)

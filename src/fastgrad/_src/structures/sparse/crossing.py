@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_at_least, check_type, require
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, constant_tensor
 from fastgrad._src.ops import namespace as ops
@@ -54,8 +55,7 @@ def cross_hashed(inputs: Any, num_buckets: Any = 0, hash_key: Any = None, name: 
         InvalidArgumentError: ``num_buckets`` is negative, an input is no matrix, or the numbers of rows differ.
     """
     buckets = ops.as_python_int(num_buckets, "cross_hashed: num_buckets")
-    if buckets < 0:
-        raise InvalidArgumentError(f"cross_hashed: num_buckets must not be negative, got {buckets}.")
+    check_at_least("cross_hashed", 0, InvalidArgumentError, num_buckets=buckets)
     key = ops.as_python_int(hash_key or HASH_KEY, "cross_hashed: hash_key")
     return _cross_columns("cross_hashed", inputs, lambda columns: hash_crossed_texts(columns, buckets, key))
 
@@ -72,13 +72,11 @@ def _join_fingerprints(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _cross_columns(name: str, inputs: Any, combine: Callable[[list[np.ndarray]], np.ndarray]) -> SparseTensor:
     """Returns the matrix of the combinations of each row; ``combine`` makes their values of the columns of the inputs' values."""
-    if not isinstance(inputs, (list, tuple)):
-        raise TypeError(f"{name}: Inputs must be a list.")
+    check_type(name, "a list", (list, tuple), inputs=inputs)
     if not all(isinstance(x, (SparseTensor, Tensor)) for x in inputs):
         raise TypeError(f"{name}: All inputs must be Tensor or SparseTensor.")
     inputs = [x for x in inputs if isinstance(x, SparseTensor)] + [x for x in inputs if isinstance(x, Tensor)]
-    if not inputs:
-        raise InvalidArgumentError(f"{name}: inputs must hold one tensor or more, got an empty list.")
+    require(inputs, name, "inputs must hold one tensor or more", InvalidArgumentError, inputs=inputs)
     if any(len(x.shape) != 2 for x in inputs):
         raise InvalidArgumentError(f"{name}: inputs should be matrices, got shapes {[list(x.shape) for x in inputs]}.")
     if len({x.shape[0] for x in inputs}) != 1:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes, nest
-from fastgrad._src.core.argument_checks import checked_callable
+from fastgrad._src.core.argument_checks import checked_callable, require
 from fastgrad._src.core.composite import OVERRIDES, CompositeOperand, overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError, mixed_dtypes_error
@@ -40,8 +40,7 @@ def map_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> SparseTenso
     """
     checked_callable("map_values", "op", op)
     sparse = [x for x in nest.flatten((args, kwargs)) if isinstance(x, SparseTensor)]
-    if not sparse:
-        raise ValueError("map_values: No SparseTensor in argument list of map_values.")
+    require(sparse, "map_values", "one argument must be a SparseTensor")
     first = sparse[0]
     for other in sparse[1:]:
         if other._shape != first._shape:
@@ -256,8 +255,7 @@ def softmax(sp_input: Any, name: str | None = None) -> SparseTensor:
     """
     sparse = as_sparse(sp_input, "softmax")
     shape, values = sparse._shape, sparse.values
-    if len(shape) < 2:
-        raise InvalidArgumentError(f"softmax: Input should have rank >= 2, got {len(shape)}.")
+    require(len(shape) >= 2, "softmax", "Input should have rank >= 2", InvalidArgumentError, shape=shape)
     check_positions("softmax", sparse)
     rows, ids = ops.unique(linear_positions(sparse.indices[:, :-1], shape[:-1]), dtypes.int64)
     count = len(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.argument_checks import checked_number
+from fastgrad._src.core.argument_checks import check_choice, check_type, checked_number
 from fastgrad._src.core.operation import HALF_DTYPES
 from fastgrad._src.core.tensor import Tensor, as_tensor_or_none
 from fastgrad._src.ops import namespace as ops
@@ -45,12 +45,9 @@ def embedding_lookup_sparse(
         InvalidArgumentError: an id is outside of the table, or the rows are not in order.
     """
     combiner = "mean" if combiner is None else combiner
-    if combiner not in _COMBINERS:
-        raise ValueError(f"embedding_lookup_sparse: combiner must be one of 'mean', 'sqrtn' or 'sum', got {combiner}.")
-    if not isinstance(sp_ids, SparseTensor):
-        raise TypeError(f"embedding_lookup_sparse: sp_ids must be SparseTensor, got {type(sp_ids).__name__}.")
-    if sp_weights is not None and not isinstance(sp_weights, SparseTensor):
-        raise TypeError(f"embedding_lookup_sparse: sp_weights must be None or SparseTensor, got {type(sp_weights)}.")
+    check_choice("embedding_lookup_sparse", _COMBINERS, combiner=combiner)
+    check_type("embedding_lookup_sparse", "a SparseTensor", SparseTensor, sp_ids=sp_ids)
+    check_type("embedding_lookup_sparse", "None or a SparseTensor", (type(None), SparseTensor), sp_weights=sp_weights)
     if max_norm is not None and as_tensor_or_none(max_norm) is None:
         checked_number("embedding_lookup_sparse", "max_norm", max_norm)
     ids = sp_ids.indices[:, 0]

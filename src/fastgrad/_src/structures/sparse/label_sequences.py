@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_interval, check_shapes, check_type, require
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad._src.core.operation import Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec
@@ -105,8 +106,7 @@ def ctc_loss(
     if x.ndim != 3 or not x.dtype.is_floating:
         raise InvalidArgumentError(f"ctc_loss: logits must be floats (steps, batch, classes), got {x.dtype} {x.shape}.")
     if isinstance(labels, SparseTensor):
-        if blank_index is None:
-            raise ValueError("ctc_loss: Argument `blank_index` must be provided when `labels` is a `SparseTensor`.")
+        require(blank_index is not None, "ctc_loss", "`blank_index` must be provided when `labels` is a `SparseTensor`")
         label_length = ops.bincount(
             ops.cast(labels.indices[:, 0], dtypes.int32), minlength=labels.shape[0], maxlength=labels.shape[0]
         )
@@ -174,10 +174,7 @@ def _decoder_inputs(name: str, inputs: Any, sequence_length: Any) -> tuple[Tenso
     """Returns the logits and lengths of a decoder as tensors; FailedPreconditionError if they do not fit."""
     x = convert_to_tensor(inputs)
     lengths = convert_to_tensor(sequence_length)
-    if x.ndim != 3 or list(lengths.shape) != [x.shape[1]]:
-        raise FailedPreconditionError(
-            f"{name}: inputs of shape (steps, batch, classes) need one length per row, got {x.shape} and {lengths.shape}."
-        )
+    check_shapes(name, "inputs (steps, batch, classes), sequence_length (batch)", FailedPreconditionError, x, lengths)
     if int(ops.reduce_max(lengths)) > x.shape[0]:
         raise FailedPreconditionError(f"{name}: sequence_length must be at most {x.shape[0]}, got {lengths!r}.")
     return x, lengths
@@ -205,10 +202,7 @@ def ctc_beam_search_decoder(
     x, lengths = _decoder_inputs("ctc_beam_search_decoder", inputs, sequence_length)
     width = ops.as_python_int(beam_width, "ctc_beam_search_decoder: beam_width")
     count = ops.as_python_int(top_paths, "ctc_beam_search_decoder: top_paths")
-    if not 0 < count <= width:
-        raise InvalidArgumentError(
-            f"ctc_beam_search_decoder: top_paths must be from 1 to beam_width={width}, got {count}."
-        )
+    check_interval("ctc_beam_search_decoder", f"[1, {width}]", InvalidArgumentError, top_paths=count)
 
     def search(logits: Any, lengths: Any) -> tuple[Any, Any]:
         paths = np.full((count, logits.shape[1], logits.shape[0]), -1, np.int64)
@@ -290,10 +284,8 @@ def collapse_repeated(labels: Any, seq_length: Any, name: str | None = None) -> 
         ValueError: ``seq_length`` has another number of rows.
     """
     x, lengths = convert_to_tensor(labels), convert_to_tensor(seq_length)
-    if x.ndim != 2:
-        raise InvalidArgumentError(f"collapse_repeated: labels must have shape (batch, n), got {list(x.shape)}.")
-    if list(lengths.shape) != [x.shape[0]]:
-        raise ValueError(f"collapse_repeated: seq_length must have shape ({x.shape[0]},), got {list(lengths.shape)}.")
+    check_shapes("collapse_repeated", "labels (batch, n)", InvalidArgumentError, x)
+    check_shapes("collapse_repeated", f"seq_length ({x.shape[0]})", ValueError, lengths)
     batch, count = x.shape
     is_new = ops.concat([ops.ones((batch, min(count, 1)), dtypes.bool), x[:, 1:] != x[:, :-1]], 1)
     is_kept = ops.logical_and(is_new, ops.sequence_mask(lengths, count))
@@ -359,8 +351,7 @@ def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str
         InvalidArgumentError: dtypes or ranks differ.
     """
     for what, value in (("Hypothesis", hypothesis), ("Truth", truth)):
-        if not isinstance(value, SparseTensor):
-            raise TypeError(f"edit_distance: {what} must be a SparseTensor, got {type(value).__name__}.")
+        check_type("edit_distance", "a SparseTensor", SparseTensor, **{what: value})
     if hypothesis.dtype != truth.dtype or len(hypothesis._shape) != len(truth._shape) or len(truth._shape) < 2:
         raise InvalidArgumentError(
             f"edit_distance: both need one dtype and one rank >= 2, got {hypothesis.dtype} {hypothesis.shape} and {truth.dtype} {truth.shape}."

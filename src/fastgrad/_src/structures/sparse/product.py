@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_shapes
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
 from fastgrad._src.core.operation import HALF_DTYPES, NUMERIC_DTYPES, Form, Operation
@@ -124,10 +125,7 @@ def _checked_product(
 ) -> Tensor:
     indices, values, shape = sparse.indices, sparse.values, sparse._shape
     matrix = ops.tensor_of(dense) if hasattr(dense, "dtype") else convert_like(dense, values._array.dtype)
-    if len(shape) != 2 or matrix.ndim != 2:
-        raise InvalidArgumentError(
-            f"sparse_dense_matmul: both operands must be matrices, got {list(shape)}, {matrix.shape}."
-        )
+    check_shapes("sparse_dense_matmul", "sp_a (rows, columns), b (height, width)", InvalidArgumentError, shape, matrix)
     if matrix.dtype is not values.dtype:
         raise mixed_dtypes_error("sparse_dense_matmul", values._array.dtype, matrix._array.dtype)
     _product.check_dtype(matrix._array)

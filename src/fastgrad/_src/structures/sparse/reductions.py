@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice, check_type, require
 from fastgrad._src.core.composite import overrides
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES, NUMERIC_DTYPES, REAL_DTYPES, TABLE
@@ -111,10 +112,8 @@ def bincount(
         ValueError: ``axis`` has another value, or both ``weights`` and ``binary_output`` are given.
         InvalidArgumentError: ``values`` are no integers, one is negative, or the weights have another form.
     """
-    if weights is not None and binary_output:
-        raise ValueError("bincount: Arguments `binary_output` and `weights` are mutually exclusive. Specify only one.")
-    if axis not in (None, 0, -1):
-        raise ValueError(f"bincount: Unsupported value for argument {axis=}. Only 0 and -1 are currently supported.")
+    require(weights is None or not binary_output, "bincount", "`binary_output` and `weights` are mutually exclusive")
+    check_choice("bincount", (None, 0, -1), axis=axis)
     numbers, shape, rows, weights = _numbers_and_weights(values, weights)
     ops.check_dtype("bincount", numbers._array.dtype, _COUNTED_DTYPES)
     if len(numbers) and ops.reduce_min(numbers) < 0:
@@ -148,8 +147,7 @@ def _numbers_and_weights(values: Any, weights: Any) -> tuple[Tensor, tuple[int, 
     values, weights = [x.to_sparse() if hasattr(x, "to_sparse") else x for x in (values, weights)]  # of ragged tensors
     if isinstance(values, SparseTensor):
         if weights is not None:
-            if not isinstance(weights, SparseTensor):
-                raise ValueError(f"bincount: `weights` must be a SparseTensor as `values`, got {type(weights)}.")
+            check_type("bincount", "a SparseTensor as `values`", SparseTensor, ValueError, weights=weights)
             if weights._shape != values._shape or len(weights.values) != len(values.values):
                 raise InvalidArgumentError("bincount: 'weights' and 'values' must have the same shape and indices.")
             if weights.indices is not values.indices:

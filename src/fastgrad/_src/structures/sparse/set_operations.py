@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import ResultSize
 from fastgrad._src.core.operation import Form, Operation, operation
@@ -83,9 +84,7 @@ def _combine_sets(name: str, combination: str, a: Any, b: Any, validate_indices:
         raise InvalidArgumentError(f"{name}: both inputs need one rank, at least 2: {list(a.shape)}, {list(b.shape)}.")
     (a_outer, a_rows, a_values), (b_outer, b_rows, b_values) = (_as_sets(x, name, validate_indices) for x in (a, b))
     if tuple(a_outer) != tuple(b_outer):
-        raise InvalidArgumentError(
-            f"{name}: Mismatched group shapes {list(a_outer)} and {list(b_outer)}, all but the last dimension."
-        )
+        refuse(name, "Mismatched group shapes, all but the last", InvalidArgumentError, shapes=[[*a_outer], [*b_outer]])
     rows, places, values = _combine(a_rows, a_values, b_rows, b_values, combination=combination)
     size = int(ops.reduce_max(places)) + 1 if len(places) else 0
     return SparseTensor._of(ops.concat([positions_of(rows, a_outer), places[:, None]], 1), values, (*a_outer, size))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import named_argument
+from fastgrad._src.core.argument_checks import check_type, named_argument
 from fastgrad._src.core.composite import CompositeSpec
 from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import tensor_of_data
@@ -41,8 +41,7 @@ class SparseTensorSpec(ShapedSpec, CompositeSpec):
         Raises:
             TypeError: ``value`` is not a sparse tensor.
         """
-        if not isinstance(value, SparseTensor):
-            raise TypeError(f"SparseTensorSpec.from_value: Expected SparseTensor. Received: {type(value).__name__}.")
+        check_type("SparseTensorSpec.from_value", "a SparseTensor", SparseTensor, value=value)
         return cls(value.shape, value.dtype)
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:

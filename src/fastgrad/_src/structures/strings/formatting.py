@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_choice, check_type, refuse, require
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import check_not_narrow
 from fastgrad._src.core.operation import ALL_DTYPES, NUMERIC_DTYPES
@@ -117,19 +118,15 @@ def as_string(
     check_not_narrow("as_string", x._array, NUMERIC_DTYPES)
     precision = integer_attribute("as_string", "precision", precision)
     width = integer_attribute("as_string", "width", width)
-    if not isinstance(fill, str):
-        raise TypeError(f"as_string: fill must be a string, got {fill!r}.")
+    check_type("as_string", "a string", str, fill=fill)
     if x._array.dtype.kind in "iub":
         if precision > -1:
             raise InvalidArgumentError(f"as_string: precision not supported for datatype {x.dtype.name}.")
         if scientific or shortest:
             raise InvalidArgumentError(f"as_string: scientific and shortest format not supported for {x.dtype.name}.")
-    if scientific and shortest:
-        raise InvalidArgumentError("as_string: Cannot select both scientific and shortest notation.")
-    if len(fill) > 1:
-        raise InvalidArgumentError(f"as_string: Fill string must be one or fewer characters, got {fill!r}.")
-    if fill not in ("", " ", "+", "-", "0", "#"):
-        raise InvalidArgumentError(f'as_string: Fill argument not supported: "{fill}".')
+    require(not (scientific and shortest), "as_string", "Cannot be scientific and shortest", InvalidArgumentError)
+    require(len(fill) <= 1, "as_string", "Fill string must be one or fewer characters", InvalidArgumentError, fill=fill)
+    check_choice("as_string", ("", " ", "+", "-", "0", "#"), InvalidArgumentError, fill=fill)
     return _as_string(
         x, precision=precision, scientific=bool(scientific), shortest=bool(shortest), width=width, fill=fill
     )
@@ -161,18 +158,13 @@ def format(template: str, inputs: Any, placeholder: str = "{}", summarize: int =
         ValueError: ``template`` has more or fewer placeholders than there are tensors; an empty placeholder; or a ragged tensor.
     """
     for argument, text in (("template", template), ("placeholder", placeholder)):
-        if not isinstance(text, str):
-            raise TypeError(f"format: {argument} must be a string, got {text!r}.")
-    if not placeholder:
-        raise ValueError("format: placeholder must not be empty.")
-    if inputs is None:
-        raise TypeError("format: inputs must be a tensor or a list of tensors, got None.")
+        check_type("format", "a string", str, **{argument: text})
+    require(placeholder, "format", "`placeholder` must not be empty", placeholder=placeholder)
+    require(inputs is not None, "format", "`inputs` must be a tensor or a list of tensors", TypeError, inputs=inputs)
     summarize = integer_attribute("format", "summarize", summarize)
     values = [inputs] if as_tensor_or_none(inputs) is not None else inputs
     pieces = template.split(placeholder)
     if len(pieces) - 1 != len(values):
-        raise ValueError(
-            f"format: The template expects {len(pieces) - 1} tensors, but the inputs only has {len(values)}: give one for each placeholder."
-        )
+        refuse("format", f"The template needs {len(pieces) - 1} tensors, one for each placeholder", inputs=values)
     result: Tensor = _format(*[tensor_of(value) for value in values], pieces=tuple(pieces), summarize=summarize)
     return result

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_at_least, require
 from fastgrad._src.core.errors import InvalidArgumentError, OutOfRangeError
 from fastgrad._src.core.lowering import ResultSize
 from fastgrad._src.core.operand_errors import dtype_error
@@ -244,8 +245,7 @@ def unsorted_segment_join(
     count = ops.as_python_int(ops.tensor_of(num_segments), "unsorted_segment_join: num_segments")
     if ids._array.dtype not in INDEX_DTYPES:
         raise dtype_error("unsorted_segment_join", ids._array.dtype, INDEX_DTYPES)
-    if count < 0:
-        raise InvalidArgumentError(f"unsorted_segment_join: Number of segments must be non-negative but got {count}.")
+    check_at_least("unsorted_segment_join", 0, InvalidArgumentError, num_segments=count)
     if x._array.shape[: ids._array.ndim] != ids._array.shape:
         raise InvalidArgumentError(
             f"unsorted_segment_join: inputs' shape {x.shape} must begin with segment_ids' {ids.shape}."
@@ -353,17 +353,14 @@ def ngrams(
         raise ValueError(f"ngrams: pad_values must be a string for the left and one for the right, got {pad_values!r}.")
     if padding_width is not None:
         padding_width = integer_attribute("ngrams", "padding_width", padding_width)
-    if padding_width is not None and padding_width < 1:
-        raise ValueError(f"ngrams: padding_width must be greater than 0, got {padding_width}.")
+    check_at_least("ngrams", 1, padding_width=1 if padding_width is None else padding_width)
     if padding_width is not None and pad_values is None:
         raise ValueError("ngrams: pad_values must be provided if padding_width is set.")
     numbers = ngram_width if isinstance(ngram_width, (list, tuple)) else (ngram_width,)
     widths = tuple([integer_attribute("ngrams", "ngram_width", width) for width in numbers])
     x = ragged_or_strings_of("ngrams", data, dtype_error=ValueError)
-    if not x.shape.rank:
-        raise ValueError("ngrams: Data must have rank>0, got a scalar.")
-    if min(widths, default=1) < 1:
-        raise ValueError(f"ngrams: All ngram_widths must be greater than 0. Got {ngram_width}.")
+    require(x.shape.rank, "ngrams", "Data must have rank > 0", shape=x.shape)
+    require(min(widths, default=1) >= 1, "ngrams", "All ngram_widths must be greater than 0", ngram_width=ngram_width)
     options = {
         "widths": widths,
         "separator": bytes_attribute("ngrams", "separator", separator),

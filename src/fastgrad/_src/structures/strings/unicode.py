@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad._src.core.argument_checks import check_interval, check_type
 from fastgrad._src.core.dtypes import int32
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import mixed_dtypes_error
@@ -179,11 +180,9 @@ def _decoding_options(
         InvalidArgumentError: the encoding or ``errors`` is unknown, or ``replacement_char`` is no code of Unicode.
     """
     check_choice(name, "errors", errors, _ERRORS)
-    if not isinstance(input_encoding, str):
-        raise TypeError(f"{name}: input_encoding must be a string, got {input_encoding!r}.")
+    check_type(name, "a string", str, input_encoding=input_encoding)
     replacement_char = integer_attribute(name, "replacement_char", replacement_char)
-    if not 0 <= replacement_char <= _LAST_CODE:
-        raise InvalidArgumentError(f"{name}: replacement_char out of unicode codepoint range, got {replacement_char}.")
+    check_interval(name, f"[0, {_LAST_CODE}]", InvalidArgumentError, replacement_char=replacement_char)
     try:
         b"".decode(input_encoding)  # LookupError also for Python's codecs that are no encodings of text
         encoding = codecs.lookup(input_encoding).name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.argument_checks import check_positive, require
+from fastgrad._src.core.argument_checks import check_positive, refuse, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras import activations
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -68,9 +68,7 @@ class ConvolutionLayer(SpatialLayer):
         axis = 1 if self.data_format == "channels_first" else -1
         channels = input_shape[axis]
         if channels is None:
-            raise ValueError(
-                f"{type(self).__name__} '{self.name}': the channel dimension must be known: {input_shape=}."
-            )
+            refuse(self, "the channel dimension must be known", input_shape=input_shape)
         self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={axis: channels})
         return int(channels)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import check_type, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.layer import Layer
 from fastgrad._src.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -36,8 +36,7 @@ class Bidirectional(Layer):
         **kwargs: Any,
     ) -> None:
         require(isinstance(layer, Layer), self, "`layer` must be a keras.layers.Layer", layer=layer)
-        if backward_layer is not None and not isinstance(backward_layer, Layer):
-            raise ValueError(f"`backward_layer` need to be a `keras.layers.Layer` instance. Received: {backward_layer}")
+        check_type(self, "a keras.layers.Layer or None", (Layer, type(None)), ValueError, backward_layer=backward_layer)
         require(merge_mode in _MERGE_MODES, self, f"`merge_mode` must be one of {_MERGE_MODES}", merge_mode=merge_mode)
         super().__init__(**kwargs)
         self.forward_layer = _renamed_copy(layer, "forward_")
@@ -59,8 +58,12 @@ class Bidirectional(Layer):
 
     def _check_directions(self) -> None:
         forward, backward = self.forward_layer, self.backward_layer
-        if forward.go_backwards == backward.go_backwards:
-            raise ValueError(f"Bidirectional: the layers must differ in `go_backwards`, {forward.go_backwards} now.")
+        require(
+            forward.go_backwards != backward.go_backwards,
+            self,
+            "must differ in `go_backwards`",
+            both=forward.go_backwards,
+        )
         for name in ("stateful", "return_sequences", "return_state"):
             forward_value, backward_value = getattr(forward, name), getattr(backward, name)
             require(forward_value == backward_value, self, f"`{name}` differs: {forward_value!r}, {backward_value!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import refuse, require
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.keras.layers.convolution.base import checked_filters
 from fastgrad._src.keras.layers.input_spec import InputSpec
@@ -95,8 +95,8 @@ class ConvLSTMCell(LSTMCell):
         self.data_format = standardize_data_format(data_format)
         self.dilation_rate = spatial_integers(dilation_rate, rank, "dilation_rate")
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"strides={self.strides} and dilation_rate={self.dilation_rate} are not compatible: one must be 1."
+            refuse(
+                self, "`strides` or `dilation_rate` must be 1", strides=self.strides, dilation_rate=self.dilation_rate
             )
         self._input_shape: Shape | None = None
 
@@ -121,9 +121,7 @@ class ConvLSTMCell(LSTMCell):
     def get_initial_state(self, batch_size: Any = None) -> list[Tensor]:
         """The states h and c before the first time step: zeros."""
         if self._input_shape is None:
-            raise ValueError(
-                f"ConvLSTMCell '{self.name}': the shape of the states is known after `build(input_shape)`."
-            )
+            refuse(self, "the shape of the states is known after `build(input_shape)`")
         shape, _ = self.compute_output_shape((batch_size, *self._input_shape[1:]))
         return [ops.zeros(shape, self._layer_dtype) for _ in range(2)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad._src.core import dtypes, nest
-from fastgrad._src.core.argument_checks import refuse, require
+from fastgrad._src.core.argument_checks import check_type, refuse, require
 from fastgrad._src.core.replicas import ALONE, replica_group_scope
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.core.variable import Variable
@@ -60,8 +60,7 @@ class RNN(Layer):
         size = cell.state_size
         if size is None:
             raise ValueError("state_size must be specified as property on the RNN cell.")
-        if not isinstance(size, (list, tuple, int)):
-            raise ValueError("state_size must be an integer, or a list/tuple of integers (one for each state tensor).")
+        check_type("RNN", "an integer, or a list/tuple of integers", (list, tuple, int), ValueError, state_size=size)
         self.zero_output_for_mask = zero_output_for_mask
         self.cell = cell
         self.return_sequences = return_sequences

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_rank, check_type
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.ops import creation, rounding
 from fastgrad._src.ops.arithmetic import maximum
@@ -86,15 +87,13 @@ def argpartition(x: Any, kth: int, axis: Any = -1) -> Any:
 
 def histogram(x: Any, bins: int = 10, range: Any = None) -> Any:  # NumPy's name
     """Returns the number of elements of a vector in each of ``bins`` equal intervals, and their ends; errors as in Keras."""
-    if not isinstance(bins, int):
-        raise TypeError(f"histogram: `bins` must be of type `int`. Received: bins={bins} of type {type(bins).__name__}")
+    check_type("histogram", "an int", int, bins=bins)
     if bins < 1:
         raise InvalidArgumentError(None, None, f"histogram: bins must be at least 1, got {bins}.")
     if range is not None and (len(range) != 2 or range[0] >= range[1]):
         raise ValueError(f"Argument `range` must be a tuple of two elements, the lower first. Received: range={range}")
     values = tensor(x)
-    if values.ndim != 1:
-        raise ValueError(f"histogram: Input tensor must be 1-dimensional. Received: input.shape={tuple(values.shape)}")
+    check_rank("histogram", 1, input=values)
     low, high = (reduce_min(values), reduce_max(values)) if range is None else range
     low, high = cast(low, values.dtype), cast(high, values.dtype)
     values = boolean_mask(values, logical_and(values >= low, values <= high))
