@@ -217,7 +217,11 @@ class TensorArray:
         if min(sizes, default=0) < 0 or sum(sizes) != len(x._array):
             refuse("TensorArray.split", f"lengths {sizes} must add up to {len(x._array)}", InvalidArgumentError)
         if len(sizes) != self._length() and not self._dynamic_size:
-            refuse("TensorArray.split", f"dynamic_size=True is needed for {len(sizes)} pieces", InvalidArgumentError)
+            refuse(
+                "TensorArray.split",
+                f"pass dynamic_size=True for {len(sizes)} pieces, the size is {self._length()}",
+                InvalidArgumentError,
+            )
         pieces = split(x, sizes) if sizes else []
         for piece in pieces:
             if not self._infer_shape:
@@ -246,7 +250,11 @@ class TensorArray:
         if position < 0:
             raise OutOfRangeError(f"TensorArray: Writing to negative indices (index {position}) is not allowed.")
         if position >= self._length() and not self._dynamic_size:
-            refuse(self, f"Tried to write to index {position}; pass dynamic_size=True", OutOfRangeError)
+            refuse(
+                self,
+                f"pass dynamic_size=True to write to index {position}, the size is {self._length()}",
+                OutOfRangeError,
+            )
 
     def _store_element(self, position: int, element: Tensor) -> None:
         elements = self._element_list()
