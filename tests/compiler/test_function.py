@@ -361,9 +361,7 @@ def test_the_text_of_a_python_number_is_that_of_each_call():
 
 
 def test_variables_made_at_every_call_are_an_error():
-    @tf.function
-    def makes(x):
-        return tf.Variable(1.0) * x
+    makes = tf.function(lambda x: tf.Variable(1.0) * x)
 
     with pytest.raises(ValueError, match="singleton"):
         makes(tf.constant(1.0))
@@ -513,10 +511,7 @@ def test_functions_inside_functions_are_part_of_them():
         v.assign_add(1.0)
         return x * v
 
-    @tf.function
-    def outer(x):
-        return inner(x) + inner(x)
-
+    outer = tf.function(lambda x: inner(x) + inner(x))
     assert [float(outer(tf.constant(1.0))) for _ in range(4)] == [5.0, 9.0, 13.0, 17.0]
     assert inner.experimental_get_tracing_count() == 0
 
@@ -524,9 +519,7 @@ def test_functions_inside_functions_are_part_of_them():
 def test_a_tape_outside_sees_one_operation():
     v = tf.Variable([2.0, 3.0])
 
-    @tf.function
-    def loss(x):
-        return tf.reduce_sum(tf.tanh(x * v) * v)
+    loss = tf.function(lambda x: tf.reduce_sum(tf.tanh(x * v) * v))
 
     for _ in range(4):
         x = tf.constant([0.5, -0.3])
@@ -685,9 +678,7 @@ def test_a_warning_names_what_keeps_changing():
 
     scale = 0
 
-    @tf.function
-    def scaled(x):
-        return x * scale
+    scaled = tf.function(lambda x: x * scale)
 
     for _ in range(8):
         scaled(tf.constant(1))

@@ -59,9 +59,7 @@ def test_a_tape_differentiates_the_gradients():
     for result in results_of_calls(f, X):
         np.testing.assert_allclose(result, [[-0.53732, -0.07699], [0.35276, 0.01997]], atol=1e-5)
 
-    @tf.function
-    def g(x):
-        return tf.gradients(tf.sin(x) * v, x)[0]
+    g = tf.function(lambda x: tf.gradients(tf.sin(x) * v, x)[0])
 
     for _ in range(3):
         with tf.GradientTape() as tape:
@@ -73,9 +71,7 @@ def test_an_inner_function_and_assignments_before_it():
     """The second recording, with a history, starts from the values that variables had before."""
     v = tf.Variable(0.0)
 
-    @tf.function
-    def cube(x):
-        return tf.gradients(x**3, x)[0]
+    cube = tf.function(lambda x: tf.gradients(x**3, x)[0])
 
     @tf.function
     def f(x):

@@ -11,7 +11,7 @@ import pytest
 
 import fastgrad as fg
 from fastgrad._src.jit.bounds import bounds_checks
-from tests.gradients import check_gradient
+from tests.gradients import check_gradient, gradient_of
 
 
 @fg.kernel("(m,k),(k,n)->(m,n)")
@@ -199,14 +199,10 @@ def test_gradients_are_those_that_were_given():
 def test_the_gradient_of_a_given_gradient_is_derived():
     x = fg.Variable(A)
     with fg.GradientTape() as outer:
-        with fg.GradientTape() as inner:
-            y = product(x, B) ** 2
-        slope = inner.gradient(y, x)
+        slope = gradient_of(lambda x: product(x, B) ** 2, x)
     found = outer.gradient(slope, x).numpy()
     with fg.GradientTape() as outer:
-        with fg.GradientTape() as inner:
-            y = fg.matmul(x, B) ** 2
-        slope = inner.gradient(y, x)
+        slope = gradient_of(lambda x: fg.matmul(x, B) ** 2, x)
     np.testing.assert_allclose(found, outer.gradient(slope, x).numpy())
 
 
@@ -273,9 +269,7 @@ def test_third_derivatives_are_refused():
     x = fg.Variable([1.0, 2.0])
     with fg.GradientTape() as third:
         with fg.GradientTape() as second:
-            with fg.GradientTape() as first:
-                y = decaying_squares(x, 0.5)
-            slope = first.gradient(y, x)
+            slope = gradient_of(lambda x: decaying_squares(x, 0.5), x)
         slope = second.gradient(slope, x)
     with pytest.raises(fg.errors.DifferentiationError, match="third derivatives of kernels can't be derived"):
         third.gradient(slope, x)
@@ -302,9 +296,7 @@ def test_gradients_that_cannot_be_derived_say_where_and_what_to_do():
     with pytest.raises(fg.errors.DifferentiationError, match=r"np\.random\.normal, which gives another value"):
         tape.gradient(z, x)
     twice.gradient(None)
-    with fg.GradientTape() as tape:
-        y = twice(x)
-    assert tape.gradient(y, x) is None
+    assert gradient_of(twice, x) is None
 
 
 def test_inputs_that_are_no_floats_have_no_gradient():

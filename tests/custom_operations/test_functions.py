@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from tests.gradients import gradient_of
 
 SCALE = 2.0
 CURVE = math.exp
@@ -41,14 +42,8 @@ def plain(x):
     return SCALE * x
 
 
-@numba.njit
-def helper(x):
-    return SCALE * x
-
-
-@numba.njit
-def outer_helper(x):
-    return helper(x) + 1.0
+helper = numba.njit(lambda x: SCALE * x)
+outer_helper = numba.njit(lambda x: helper(x) + 1.0)
 
 
 @numba.vectorize
@@ -56,9 +51,7 @@ def ufunc(x):
     return SCALE * x
 
 
-@fg.elementwise
-def inner(x):
-    return SCALE * x
+inner = fg.elementwise(lambda x: SCALE * x)
 
 
 @fg.elementwise
@@ -268,12 +261,7 @@ def test_another_gradient_is_noticed_by_compiled_steps_and_callers():
 
     caller = fg.elementwise(lambda x: 2.0 * function(x))
 
-    @fg.function
-    def slope(x):
-        with fg.GradientTape() as tape:
-            tape.watch(x)
-            y = caller(x)
-        return tape.gradient(y, x)
+    slope = fg.function(lambda x: gradient_of(caller, x))
 
     for factor in (1.0, 3.0, 5.0):
         function.gradient(_gradient(factor))

@@ -7,6 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
+from tests.gradients import gradient_of
 
 Variable = keras.Variable
 
@@ -88,9 +89,7 @@ def test_repr():
 def test_it_is_a_variable():
     weight = Variable([1.0, 2.0])
     assert isinstance(weight, tf.Variable)
-    with tf.GradientTape() as tape:
-        y = tf.reduce_sum(weight * weight)
-    np.testing.assert_array_equal(tape.gradient(y, weight), [2.0, 4.0])
+    np.testing.assert_array_equal(gradient_of(lambda weight: tf.reduce_sum(weight * weight), weight), [2.0, 4.0])
 
 
 def test_value_is_the_variable_and_read_value_a_snapshot():
@@ -200,9 +199,7 @@ def test_a_part_of_a_weight_is_assigned():
 
 def test_gradients_flow_through_a_common_dtype():
     weight, factors = Variable([3.0, 4.0]), tf.constant([1.0, 2.0], tf.float64)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(weight * factors)
-    gradient = tape.gradient(loss, weight)
+    gradient = gradient_of(lambda weight: tf.reduce_sum(weight * factors), weight)
     assert gradient.dtype == "float32"
     np.testing.assert_array_equal(gradient, [1.0, 2.0])
 

@@ -152,17 +152,6 @@ def test_the_norm_of_gradients_makes_no_array_as_large_as_they_are(monkeypatch):
     assert sizes == [1, 1]
 
 
-def test_the_second_derivative_of_clip_by_norm_at_zero_is_zero():
-    x = tf.constant([0.0, 0.0])
-    with tf.GradientTape() as outer:
-        outer.watch(x)
-        with tf.GradientTape() as inner:
-            inner.watch(x)
-            y = tf.clip_by_norm(x, 1.0)
-        g = inner.gradient(y, x)
-    assert outer.gradient(g, x).numpy().tolist() == [0.0, 0.0]
-
-
 def test_a_compiled_clip_by_norm_takes_a_limit_that_becomes_negative_for_zero():
     clipped = tf.function(tf.clip_by_norm)
     x = tf.constant([3.0, 4.0])

@@ -170,10 +170,7 @@ def test_variables_are_read_and_assigned_in_each_trip():
 
 
 def test_a_fraction_is_true_in_a_compiled_cond():
-    @tf.function
-    def chosen(x):
-        return tf.cond(x, lambda: tf.constant(1.0), lambda: tf.constant(2.0))
-
+    chosen = tf.function(lambda x: tf.cond(x, lambda: tf.constant(1.0), lambda: tf.constant(2.0)))
     assert [float(chosen(tf.constant(x))) for x in (0.5, 0.0, -0.25, 2.0)] == [1.0, 2.0, 1.0, 1.0]
 
 
@@ -182,10 +179,7 @@ def test_a_list_that_grows_in_its_place_in_a_compiled_while_loop():
         rows.append(i)
         return i + 1, rows
 
-    @tf.function
-    def grown(n):
-        return tf.while_loop(lambda i, rows: i < n, body, (tf.constant(0), []))[0]
-
+    grown = tf.function(lambda n: tf.while_loop(lambda i, rows: i < n, body, (tf.constant(0), []))[0])
     assert [int(grown(tf.constant(n))) for n in (3, 2)] == [3, 2]
 
 

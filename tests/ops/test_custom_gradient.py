@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from tests.gradients import gradient_of
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -16,9 +17,7 @@ def test_recompute_grad_gives_the_same_gradients(order):
     def derivative(function):
         x = tf.Variable([0.5, 1.5], dtype=tf.float64)
         with tf.GradientTape(persistent=True) as outer:
-            with tf.GradientTape() as inner:
-                y = tf.reduce_sum(function(x) * 2.0)
-            gx, gw = inner.gradient(y, [x, w])
+            gx, gw = gradient_of(lambda x, w: tf.reduce_sum(function(x) * 2.0), x, w)
             total = tf.reduce_sum(gx * gx) + tf.reduce_sum(gw * gx)
         return (gx, gw) if order == 1 else tuple(outer.gradient(total, [x, w]))
 
@@ -60,9 +59,7 @@ def test_arguments_arrive_as_they_are():
         return x * times + offset, grad
 
     v = tf.Variable(2.0)
-    with tf.GradientTape() as tape:
-        y = f(v, 3, offset=1.0)
-    assert float(tape.gradient(y, v)) == 3.0
+    assert float(gradient_of(lambda v: f(v, 3, offset=1.0), v)) == 3.0
     assert seen == [(tf.Variable, int, float)]
 
 
@@ -72,9 +69,7 @@ def test_gradients_that_are_python_numbers_take_the_dtype_of_the_argument():
         return x * 2.0, lambda upstream: 7.0
 
     x = tf.Variable(1.0, dtype=tf.float64)
-    with tf.GradientTape() as tape:
-        y = f(x) + x
-    g = tape.gradient(y, x)
+    g = gradient_of(lambda x: f(x) + x, x)
     assert g.dtype == tf.float64
     assert float(g) == 8.0
 
@@ -86,9 +81,7 @@ def test_a_variable_both_passed_and_read_counts_as_passed():
     def f(x):
         return x * v, lambda upstream: upstream * 5.0
 
-    with tf.GradientTape() as tape:
-        y = f(v)
-    assert float(tape.gradient(y, v)) == 5.0
+    assert float(gradient_of(f, v)) == 5.0
 
 
 def scaled_by(gradient):
@@ -120,9 +113,7 @@ def test_gradients_have_their_arguments_shape(before):
 
 def test_a_gradient_of_a_few_rows():
     v = tf.Variable(tf.ones((3, 2)))
-    with tf.GradientTape() as tape:
-        y = scaled_by(tf.IndexedSlices([[5.0, 6.0]], [2]))(v)
-    g = tape.gradient(y, v)
+    g = gradient_of(scaled_by(tf.IndexedSlices([[5.0, 6.0]], [2])), v)
     assert isinstance(g, tf.IndexedSlices)
     np.testing.assert_array_equal(tf.convert_to_tensor(g), [[0, 0], [0, 0], [5, 6]])
 
@@ -142,10 +133,7 @@ def test_tensors_that_are_passed_by_name_have_gradients(call, compiled):
     for function, expected in cases:
 
         def derivative(x, function=function):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = call(function, x)
-            return tape.gradient(y, x)
+            return gradient_of(lambda x: call(function, x), x)
 
         derivative = tf.function(derivative) if compiled else derivative
         for _ in range(3):
@@ -155,9 +143,7 @@ def test_tensors_that_are_passed_by_name_have_gradients(call, compiled):
 def test_nested_tensors_that_are_passed_by_name_are_recomputed():
     x = tf.Variable(3.0)
     function = tf.recompute_grad(lambda parts, *, scale, training: parts["a"] * scale[0] if training else 0.0)
-    with tf.GradientTape() as tape:
-        y = function(parts={"a": x}, scale=[x * 2.0], training=True)
-    assert float(tape.gradient(y, x)) == 12.0
+    assert float(gradient_of(lambda x: function(parts={"a": x}, scale=[x * 2.0], training=True), x)) == 12.0
 
 
 def test_gradients_of_arguments_by_name_may_be_left_out():
@@ -166,10 +152,7 @@ def test_gradients_of_arguments_by_name_may_be_left_out():
         return x * scale + offset, lambda upstream: 5.0 * upstream
 
     x = tf.constant(3.0)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = f(x, scale=x, mode=object(), offset=x)
-    assert float(tape.gradient(y, x)) == 5.0
+    assert float(gradient_of(lambda x: f(x, scale=x, mode=object(), offset=x), x)) == 5.0
 
 
 def test_another_number_of_gradients_is_refused():
@@ -193,10 +176,7 @@ def test_a_gradient_of_another_dtype_is_refused(compiled, wrap):
         return x * 2.0, lambda upstream: wrap(tf.cast(upstream, tf.float64))
 
     def derivative(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = f(x)
-        return tape.gradient(y, x)
+        return gradient_of(f, x)
 
     with pytest.raises(
         ValueError, match=r"f returned a gradient of dtype float64 for an argument of dtype float32.*tf\.cast"
@@ -210,7 +190,4 @@ def test_the_gradient_of_an_argument_without_derivatives_may_be_of_any_dtype():
         return x * tf.cast(times, tf.float32), lambda upstream: (upstream * 2.0, upstream)
 
     x = tf.constant(3.0)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = f(x, 2)
-    assert float(tape.gradient(y, x)) == 2.0
+    assert float(gradient_of(lambda x: f(x, 2), x)) == 2.0

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from tests.gradients import gradient_of
 
 X = np.array([[0.3, -0.4], [0.5, 0.8], [-0.9, 0.2]])
 
@@ -74,10 +75,7 @@ def test_vectorized_map_checks():
 
 def test_gradients_row_by_row():
     def row_gradient(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = tf.reduce_sum(x**3)
-        return tape.gradient(y, x)
+        return gradient_of(lambda x: tf.reduce_sum(x**3), x)
 
     np.testing.assert_allclose(tf.vectorized_map(row_gradient, tf.constant(X)), 3 * X**2)
 

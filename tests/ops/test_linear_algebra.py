@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
+from tests.gradients import check_gradient, gradient_of
 
 linalg = tf.linalg
 Invalid = tf.errors.InvalidArgumentError
@@ -143,10 +143,7 @@ def test_gradients_of_determinants_of_singular_matrices(x, compiled):
     def derivatives(x):
         with tf.GradientTape() as outer:
             outer.watch(x)
-            with tf.GradientTape() as inner:
-                inner.watch(x)
-                y = linalg.det(x)
-            first = inner.gradient(y, x)
+            first = gradient_of(linalg.det, x)
             weighted = tf.math.real(tf.reduce_sum(tf.math.conj(first) * weights))
         return first, outer.gradient(weighted, x)
 
@@ -175,10 +172,7 @@ def test_the_third_derivative_of_a_determinant_is_that_of_its_terms():
             tape.watch(z)
             with tf.GradientTape() as middle:
                 middle.watch(z)
-                with tf.GradientTape() as inner:
-                    inner.watch(z)
-                    y = function(z)
-                first = inner.gradient(y, z)
+                first = gradient_of(function, z)
                 total = tf.reduce_sum(first**2 * normal(3, 3, seed=1))
             second = middle.gradient(total, z)
             total = tf.reduce_sum(second * normal(3, 3, seed=2))
@@ -352,10 +346,7 @@ def check_complex(function, x):
         return sum(tf.reduce_sum(tf.math.real(p) ** 2 + 0.5 * tf.math.real(p) + 0.3 * tf.math.imag(p)) for p in parts)
 
     z = tf.constant(x)
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        y = value(z)
-    found = tape.gradient(y, z).numpy()
+    found = gradient_of(value, z).numpy()
     expected = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         for unit in (1.0, 1.0j):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from tests.gradients import gradient_of
 
 OURS = {name: "".join(name.split("_")[1:]) for name in vars(tf.math.special) if name.startswith("bessel_")}
 OURS |= {"dawsn": "dawsn", "expint": "expi", "spence": "spence"}
@@ -35,10 +36,7 @@ def test_second_derivatives_beside_a_point_where_formulas_cancel(name, x, expect
 def _second_of(function, x):
     with tf.GradientTape() as outer:
         outer.watch(x)
-        with tf.GradientTape() as inner:
-            inner.watch(x)
-            y = function(x)
-        g = inner.gradient(y, x)
+        g = gradient_of(function, x)
     return outer.gradient(g, x)
 
 

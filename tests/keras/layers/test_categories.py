@@ -218,10 +218,7 @@ def test_a_recording_calls_the_layer_once_for_texts_of_any_number_of_words(lengt
     layer = tf.keras.layers.TextVectorization(output_sequence_length=length)
     layer.adapt(["a b c d", "a b c", "a b", "a"])
 
-    @tf.function
-    def encode(texts):
-        return layer(texts) * 2
-
+    encode = tf.function(lambda texts: layer(texts) * 2)
     batches = [["a", "b c d"], ["a b", "c"], ["d d", "a a a a a"], ["", "b"], ["x y z", "a"]]
     for batch in [*batches, *batches]:
         np.testing.assert_array_equal(encode(tf.constant(batch)), layer(tf.constant(batch)) * 2)

@@ -5,6 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
+from tests.gradients import gradient_of
 
 layers = keras.layers
 X = np.arange(48.0, dtype=np.float32).reshape(2, 2, 3, 4)
@@ -29,10 +30,7 @@ def test_values_shapes_and_config(layer, expected):
     twin = type(layer).from_config(layer.get_config())
     np.testing.assert_array_equal(twin(X), expected)
     x = tf.constant(X)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = layer(x)
-    np.testing.assert_array_equal(tape.gradient(y, x), np.ones_like(X))
+    np.testing.assert_array_equal(gradient_of(layer, x), np.ones_like(X))
 
 
 def test_flatten_of_vectors_scalars_and_nothing():

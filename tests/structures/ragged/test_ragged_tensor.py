@@ -8,6 +8,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad._src.core.composite import CompositeOperand
+from tests.gradients import gradient_of
 
 X = tf.ragged.constant([[1.0, -2.0, 3.0], [], [4.0, 0.5]])
 
@@ -58,9 +59,7 @@ def test_gradients_of_values_are_those_of_finite_differences():
         return tf.reduce_sum(tf.reduce_mean(shorter**2, 1)[::2]) + tf.reduce_sum(shorter.to_tensor(1.0) ** 3)
 
     variable = tf.Variable(values)
-    with tf.GradientTape() as tape:
-        y = function(variable)
-    slope = tf.convert_to_tensor(tape.gradient(y, variable)).numpy()
+    slope = tf.convert_to_tensor(gradient_of(function, variable)).numpy()
     for position in range(5):
         step = np.eye(5)[position] * 1e-6
         difference = (function(tf.constant(values + step)) - function(tf.constant(values - step))) / 2e-6
@@ -99,10 +98,7 @@ def test_a_recorded_function_runs_again_for_other_values_and_splits():
 
 
 def test_a_recorded_function_checks_splits_on_each_run():
-    @tf.function
-    def cut(splits):
-        return tf.RaggedTensor.from_row_splits(tf.constant([1, 2, 3]), splits)
-
+    cut = tf.function(lambda splits: tf.RaggedTensor.from_row_splits(tf.constant([1, 2, 3]), splits))
     assert rows(cut(tf.constant([0, 1, 3]))) == [[1], [2, 3]]
     assert rows(cut(tf.constant([0, 3, 3]))) == [[1, 2, 3], []]
     with pytest.raises(tf.errors.InvalidArgumentError):
@@ -110,9 +106,7 @@ def test_a_recorded_function_checks_splits_on_each_run():
 
 
 def test_a_recorded_function_fills_rows_to_the_longest_of_each_call():
-    @tf.function
-    def filled(ragged):
-        return ragged.to_tensor(-1.0)
+    filled = tf.function(lambda ragged: ragged.to_tensor(-1.0))
 
     for splits in ([0, 2, 3], [0, 0, 3], [0, 1, 3]):
         ragged = tf.RaggedTensor.from_row_splits([1.0, 2.0, 3.0], splits)
@@ -120,9 +114,7 @@ def test_a_recorded_function_fills_rows_to_the_longest_of_each_call():
 
 
 def test_a_captured_ragged_tensor_is_a_constant():
-    @tf.function
-    def scaled(factor):
-        return tf.reduce_sum(X * factor, 1)
+    scaled = tf.function(lambda factor: tf.reduce_sum(X * factor, 1))
 
     for factor in (1.0, 2.0, 3.0):
         expected = (np.array([2.0, 0.0, 4.5]) * factor).tolist()

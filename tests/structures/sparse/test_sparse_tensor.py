@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse
 
 import fastgrad as tf
+from tests.gradients import gradient_of
 
 RNG = np.random.default_rng(4)
 
@@ -65,9 +66,7 @@ def test_a_negative_size_is_an_error():
 
 @pytest.mark.parametrize("indices", [[[0, 1], [0, 0]], [[0, 1], [0, 1]], [[0, 1], [0, 3]], [[-1, 1], [0, 1]]])
 def test_a_compiled_function_checks_the_positions_of_each_call(indices):
-    @tf.function
-    def dense(indices):
-        return tf.sparse.to_dense(tf.SparseTensor(indices, [1.0, 2.0], [1, 3]))
+    dense = tf.function(lambda indices: tf.sparse.to_dense(tf.SparseTensor(indices, [1.0, 2.0], [1, 3])))
 
     for _ in range(3):
         np.testing.assert_array_equal(dense(tf.constant([[0, 0], [0, 2]], tf.int64)), [[1, 0, 2]])
@@ -95,10 +94,7 @@ def test_specs_describe_arguments():
 
 def test_gradients_with_respect_to_a_sparse_tensor_are_sparse():
     sparse = tf.sparse.from_dense(random_matrix(3, 4))
-    with tf.GradientTape() as tape:
-        tape.watch(sparse)
-        loss = tf.reduce_sum(tf.sparse.to_dense(sparse * 3.0) ** 2)
-    gradient = tape.gradient(loss, sparse)
+    gradient = gradient_of(lambda sparse: tf.reduce_sum(tf.sparse.to_dense(sparse * 3.0) ** 2), sparse)
     assert isinstance(gradient, tf.SparseTensor)
     np.testing.assert_allclose(gradient.values, 18 * sparse.values)
 
