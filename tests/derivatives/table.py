@@ -111,6 +111,12 @@ def program(
     return register
 
 
+def formula(name: str, function: Callable[..., Any], *cases: Any, **options: Any) -> Any:
+    """Puts a function that is one expression, a lambda, into the table under ``name``: see `program`."""
+    function.__name__ = function.__qualname__ = name
+    return program(*cases, **options)(function)
+
+
 def all_programs() -> dict[str, Program]:
     """Returns the programs of all modules by name."""
     for path in sorted((Path(__file__).parent / "programs").glob("*.py")):

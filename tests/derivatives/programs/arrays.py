@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.derivatives.table import A, B, N, P, V, X, Y, program
+from tests.derivatives.table import A, B, N, P, V, X, Y, formula, program
 
 
 @program((X, Y))
@@ -19,19 +19,9 @@ def chain_of_array_expressions(x, y):
     return (c * b).sum()
 
 
-@program((X, 0.7))
-def array_and_scalar(x, s):
-    return (x * s + s / (x * x + s) - s**2).sum()
-
-
-@program((A, V))
-def broadcast_row(a, v):
-    return ((a * v + v) ** 2).sum()
-
-
-@program((A, V))
-def broadcast_column(a, v):
-    return ((a * v.reshape(3, 1) - a) ** 3).sum()
+formula("array_and_scalar", lambda x, s: (x * s + s / (x * x + s) - s**2).sum(), (X, 0.7))
+formula("broadcast_row", lambda a, v: ((a * v + v) ** 2).sum(), (A, V))
+formula("broadcast_column", lambda a, v: ((a * v.reshape(3, 1) - a) ** 3).sum(), (A, V))
 
 
 @program((V, X))
@@ -40,44 +30,14 @@ def broadcast_outer(v, x):
     return (m * m).sum()
 
 
-@program((A, np.array([[0.7]])))
-def broadcast_one_element(a, one):
-    return (a * one * a).sum() + (one + a).sum()
-
-
-@program(X)
-def trigonometric(x):
-    return (np.sin(x) * np.cos(2 * x) + np.tan(x * 0.5)).sum()
-
-
-@program(X)
-def inverse_trigonometric(x):
-    return (np.arcsin(x / 3) * np.arccos(x / 2.5) + np.arctan(x)).sum()
-
-
-@program(X)
-def hyperbolic(x):
-    return (np.sinh(x) + np.cosh(x) * np.tanh(x)).sum()
-
-
-@program(X)
-def inverse_hyperbolic(x):
-    return (np.arcsinh(x) + np.arccosh(x * x + 1.5) * np.arctanh(x / 3)).sum()
-
-
-@program(X)
-def exponentials(x):
-    return (np.exp(x) + np.exp2(x) * np.expm1(x)).sum()
-
-
-@program(P)
-def logarithms(p):
-    return (np.log(p) * np.log2(p) + np.log10(p) * np.log1p(p)).sum()
-
-
-@program(P)
-def roots(p):
-    return (np.sqrt(p) * np.cbrt(p) + np.square(p) + np.reciprocal(p)).sum()
+formula("broadcast_one_element", lambda a, one: (a * one * a).sum() + (one + a).sum(), (A, np.array([[0.7]])))
+formula("trigonometric", lambda x: (np.sin(x) * np.cos(2 * x) + np.tan(x * 0.5)).sum(), X)
+formula("inverse_trigonometric", lambda x: (np.arcsin(x / 3) * np.arccos(x / 2.5) + np.arctan(x)).sum(), X)
+formula("hyperbolic", lambda x: (np.sinh(x) + np.cosh(x) * np.tanh(x)).sum(), X)
+formula("inverse_hyperbolic", lambda x: (np.arcsinh(x) + np.arccosh(x * x + 1.5) * np.arctanh(x / 3)).sum(), X)
+formula("exponentials", lambda x: (np.exp(x) + np.exp2(x) * np.expm1(x)).sum(), X)
+formula("logarithms", lambda p: (np.log(p) * np.log2(p) + np.log10(p) * np.log1p(p)).sum(), P)
+formula("roots", lambda p: (np.sqrt(p) * np.cbrt(p) + np.square(p) + np.reciprocal(p)).sum(), P)
 
 
 @program((X, Y))
@@ -85,14 +45,8 @@ def functions_of_two_arrays(x, y):
     return (np.hypot(x, y) + np.arctan2(x, y) * np.maximum(x, y) + np.minimum(x, y) ** 2).sum()
 
 
-@program((P, X))
-def power_of_arrays(p, x):
-    return (p**x + np.power(p, 2.0) + p**2).sum()
-
-
-@program((P, X))
-def logaddexp(p, x):
-    return (np.logaddexp(p, x) * x).sum()
+formula("power_of_arrays", lambda p, x: (p**x + np.power(p, 2.0) + p**2).sum(), (P, X))
+formula("logaddexp", lambda p, x: (np.logaddexp(p, x) * x).sum(), (P, X))
 
 
 @program((X, Y))
@@ -105,19 +59,9 @@ def remainders(x, y):
     return (np.mod(x, y) * x + np.fmod(x, y) * y + x % y).sum()
 
 
-@program(X)
-def absolute_values(x):
-    return (np.abs(x) * x + np.fabs(x) + np.sign(x) * x**3).sum()
-
-
-@program((X, Y))
-def where(x, y):
-    return (np.where(x > y, x * y, x - y * y)).sum()
-
-
-@program((X, 0.7))
-def where_with_scalars(x, s):
-    return (np.where(x > 0.0, x * x, s) * x).sum()
+formula("absolute_values", lambda x: (np.abs(x) * x + np.fabs(x) + np.sign(x) * x**3).sum(), X)
+formula("where", lambda x, y: (np.where(x > y, x * y, x - y * y)).sum(), (X, Y))
+formula("where_with_scalars", lambda x, s: (np.where(x > 0.0, x * x, s) * x).sum(), (X, 0.7))
 
 
 @program(X)
@@ -126,9 +70,7 @@ def where_whose_other_branch_is_nan(x):
     return np.where(x > 0.0, np.sqrt(np.where(x > 0.0, x, 1.0)), x * x).sum()
 
 
-@program(X)
-def clipped(x):
-    return (np.clip(x, -1.0, 1.0) * x).sum()
+formula("clipped", lambda x: (np.clip(x, -1.0, 1.0) * x).sum(), X)
 
 
 @program(X)
@@ -157,9 +99,7 @@ def repeated_and_appended(x):
     return (y * np.arange(12.0)).sum() * y[3]
 
 
-@program(X)
-def rolled(x):
-    return (np.roll(x, 1) * x * x).sum()
+formula("rolled", lambda x: (np.roll(x, 1) * x * x).sum(), X)
 
 
 @program((X, A))
@@ -167,24 +107,10 @@ def flipped(x, a):
     return (np.flip(x) * x * x[::-1]).sum() + (np.fliplr(a) * a).sum() + (np.flipud(a) * a).sum()
 
 
-@program(A)
-def rotated(a):
-    return (np.rot90(a) * a * a).sum()
-
-
-@program(A)
-def triangles(a):
-    return (np.tril(a) * a).sum() + (np.triu(a, 1) ** 3).sum()
-
-
-@program((A, V))
-def diagonals(a, v):
-    return (np.diag(a) * v).sum() + (np.diag(v) * a).sum() * np.trace(a)
-
-
-@program((X, Y))
-def differences(x, y):
-    return (np.diff(x) ** 2 * np.diff(y)).sum()
+formula("rotated", lambda a: (np.rot90(a) * a * a).sum(), A)
+formula("triangles", lambda a: (np.tril(a) * a).sum() + (np.triu(a, 1) ** 3).sum(), A)
+formula("diagonals", lambda a, v: (np.diag(a) * v).sum() + (np.diag(v) * a).sum() * np.trace(a), (A, V))
+formula("differences", lambda x, y: (np.diff(x) ** 2 * np.diff(y)).sum(), (X, Y))
 
 
 @program((X, N))

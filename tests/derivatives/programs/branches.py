@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.derivatives.table import P, X, Y, program
+from tests.derivatives.table import P, X, Y, formula, program
 
 
 @program(1.3, -0.4)
@@ -51,9 +51,7 @@ def nested_branches(x, y):
     return z
 
 
-@program(1.3, -0.4)
-def conditional_expression(x):
-    return x * x if x > 0.0 else -3.0 * x
+formula("conditional_expression", lambda x: x * x if x > 0.0 else -3.0 * x, 1.3, -0.4)
 
 
 @program(1.3, -0.4, -1.7)
@@ -61,9 +59,7 @@ def nested_conditional_expressions(x):
     return x * x if x > 0.0 else (x if x > -1.0 else math.exp(x))
 
 
-@program((1.3, 0.2), (0.2, 1.3))
-def conditional_expression_as_an_operand(x, y):
-    return 2.0 * (x if x > y else y) * y
+formula("conditional_expression_as_an_operand", lambda x, y: 2.0 * (x if x > y else y) * y, (1.3, 0.2), (0.2, 1.3))
 
 
 @program((1.3, 0.2), (-0.4, 0.7), (-0.4, -0.7))
@@ -107,9 +103,7 @@ def chained_comparison(x):
     return 1.0 / x
 
 
-@program((0.3, True), (0.3, False))
-def condition_is_an_argument(x, flag):
-    return x * x if flag else math.cos(x)
+formula("condition_is_an_argument", lambda x, flag: x * x if flag else math.cos(x), (0.3, True), (0.3, False))
 
 
 @program((0.3, 1), (0.3, 2), (0.3, 3))
@@ -245,9 +239,7 @@ def untaken_division_by_zero(x, y):
     return y / x if x != 0.0 else y * y
 
 
-@program((1.3, 0.2), (0.2, 1.3))
-def builtin_max_and_min(x, y):
-    return max(x, y) * 3.0 + min(x, y) ** 2 + max(x, y, 0.9)
+formula("builtin_max_and_min", lambda x, y: max(x, y) * 3.0 + min(x, y) ** 2 + max(x, y, 0.9), (1.3, 0.2), (0.2, 1.3))
 
 
 @program(X)
@@ -258,9 +250,7 @@ def clamped(x):
     return total
 
 
-@program(1.3, -1.3)
-def absolute_value(x):
-    return abs(x) * x + math.fabs(x)
+formula("absolute_value", lambda x: abs(x) * x + math.fabs(x), 1.3, -1.3)
 
 
 @program((X, Y))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
-from tests.derivatives.table import A, P, X, Y, program
+from tests.derivatives.table import A, P, X, Y, formula, program
 
 SCALE = 1.7
 COUNT = 3
@@ -13,9 +13,7 @@ WEIGHTS = np.array([0.5, -1.5, 2.0, 0.25])
 TABLE = ((1.0, 2.0), (3.0, 4.0))
 
 
-@njit
-def square(x):
-    return x * x
+square = njit(lambda x: x * x)
 
 
 @njit(inline="always")
@@ -23,9 +21,7 @@ def cube(x):
     return x * x * x
 
 
-@njit
-def both(x, y):
-    return x * y, x + y
+both = njit(lambda x, y: (x * y, x + y))
 
 
 @njit
@@ -34,9 +30,7 @@ def squared_in_place(x):
         x[i] = x[i] * x[i]
 
 
-@njit
-def tail(x):
-    return x[1:]
+tail = njit(lambda x: x[1:])
 
 
 @njit
@@ -47,9 +41,7 @@ def first_of(x):
     return 0.0
 
 
-@njit
-def polynomial(x, c0=1.0, c1=2.0, c2=0.5):
-    return c0 + c1 * x + c2 * x * x
+polynomial = njit(lambda x, c0=1.0, c1=2.0, c2=0.5: c0 + c1 * x + c2 * x * x)
 
 
 @njit
@@ -81,9 +73,7 @@ def sink(x, i):
         sink(x, i + 1)
 
 
-@njit
-def applied(f, x):
-    return f(x) * f(x + 1.0)
+applied = njit(lambda f, x: f(x) * f(x + 1.0))
 
 
 @njit
@@ -109,14 +99,8 @@ def simpson(f, a, b, n):
     return total * h / 3
 
 
-@program(1.3)
-def helper(x):
-    return square(x) * square(x + 1.0)
-
-
-@program(1.3)
-def helper_of_a_helper_result(x):
-    return square(square(cube(x)))
+formula("helper", lambda x: square(x) * square(x + 1.0), 1.3)
+formula("helper_of_a_helper_result", lambda x: square(square(cube(x))), 1.3)
 
 
 @program((1.3, 0.7))
@@ -126,19 +110,9 @@ def helper_with_two_results(x, y):
     return c * d * a
 
 
-@program((1.3, 0.7))
-def helper_with_defaults(x, y):
-    return polynomial(x) * polynomial(y, 3.0) + polynomial(x, y, c2=x)
-
-
-@program((1.3, 0.7))
-def helper_with_keywords(x, y):
-    return polynomial(x, c2=x, c1=y)
-
-
-@program((1.3, 0.7))
-def helper_of_many_arguments(x, y):
-    return of_many(x, y) * of_many(x * y, x, 2.0)
+formula("helper_with_defaults", lambda x, y: polynomial(x) * polynomial(y, 3.0) + polynomial(x, y, c2=x), (1.3, 0.7))
+formula("helper_with_keywords", lambda x, y: polynomial(x, c2=x, c1=y), (1.3, 0.7))
+formula("helper_of_many_arguments", lambda x, y: of_many(x, y) * of_many(x * y, x, 2.0), (1.3, 0.7))
 
 
 @program(X)
@@ -176,9 +150,7 @@ def helper_that_returns_a_view(x):
     return (x * x).sum()
 
 
-@program(X)
-def helper_with_an_early_return(x):
-    return first_of(x) * first_of(x[::-1]) + x[0]
+formula("helper_with_an_early_return", lambda x: first_of(x) * first_of(x[::-1]) + x[0], X)
 
 
 @program(X)
@@ -225,9 +197,7 @@ def recursion_of_two_calls(x, n):
     return fibonacci(x, n)
 
 
-@program(X)
-def recursion_over_halves(x):
-    return halves(x, 0, 4)
+formula("recursion_over_halves", lambda x: halves(x, 0, 4), X)
 
 
 @program(X)
@@ -291,14 +261,8 @@ def scaled_by(factor, weights):
 SCALED = scaled_by(2.5, np.array([1.0, 2.0, 3.0, 4.0]))
 
 
-@program(X)
-def closure_made_outside(x):
-    return SCALED(x * x) * SCALED(x)
-
-
-@program(1.3)
-def global_float(x):
-    return x * SCALE**2 + SCALE / x
+formula("closure_made_outside", lambda x: SCALED(x * x) * SCALED(x), X)
+formula("global_float", lambda x: x * SCALE**2 + SCALE / x, 1.3)
 
 
 @program(X)
@@ -309,29 +273,11 @@ def global_array(x):
     return total
 
 
-@program(X)
-def global_array_times_array(x):
-    return (x * x * WEIGHTS).sum() + WEIGHTS[1:] @ x[1:]
-
-
-@program((1.3, 0.7))
-def global_tuple(x, y):
-    return x * TABLE[0][1] + y * x * TABLE[1][0]
-
-
-@program(1.3)
-def function_as_an_argument(x):
-    return applied(square, x) + applied(cube, x)
-
-
-@program((0.2, 1.3))
-def quadrature_of_a_helper(a, b):
-    return simpson(square, a, b, 4) * simpson(math.sin, a, b, 2)
-
-
-@program((square, 1.3), (cube, 1.3))
-def function_argument_of_the_program(f, x):
-    return f(x) * f(f(x))
+formula("global_array_times_array", lambda x: (x * x * WEIGHTS).sum() + WEIGHTS[1:] @ x[1:], X)
+formula("global_tuple", lambda x, y: x * TABLE[0][1] + y * x * TABLE[1][0], (1.3, 0.7))
+formula("function_as_an_argument", lambda x: applied(square, x) + applied(cube, x), 1.3)
+formula("quadrature_of_a_helper", lambda a, b: simpson(square, a, b, 4) * simpson(math.sin, a, b, 2), (0.2, 1.3))
+formula("function_argument_of_the_program", lambda f, x: f(x) * f(f(x)), (square, 1.3), (cube, 1.3))
 
 
 @program((1.3, True), (1.3, False))

@@ -3,12 +3,9 @@
 import numpy as np
 from numba import float64, types
 
-from tests.derivatives.table import V, program
+from tests.derivatives.table import V, formula, program
 
-
-@program(2.3, np.float32(0.7))
-def type_of_a_number(x):
-    return type(x)(0.5) * x * x
+formula("type_of_a_number", lambda x: type(x)(0.5) * x * x, 2.3, np.float32(0.7))
 
 
 @program(V)
@@ -19,14 +16,8 @@ def type_of_an_element(x):
     return total
 
 
-@program((3, 2.5))
-def type_of_an_integer(n, x):
-    return type(n)(x) * x
-
-
-@program(2.3)
-def types_of_numba(x):
-    return types.float64(x) * float64(0.5) + types.int64(x) * x
+formula("type_of_an_integer", lambda n, x: type(n)(x) * x, (3, 2.5))
+formula("types_of_numba", lambda x: types.float64(x) * float64(0.5) + types.int64(x) * x, 2.3)
 
 
 @program((2.3, 0.4))

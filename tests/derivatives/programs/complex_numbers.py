@@ -7,7 +7,7 @@ import numba
 import numpy as np
 from numba.typed import List
 
-from tests.derivatives.table import A, X, Y, copy_of, program
+from tests.derivatives.table import A, X, Y, copy_of, formula, program
 
 Z = np.array([0.3 + 0.4j, 1.0 - 0.2j, -0.7j, 0.5 + 1.1j])
 W = np.array([1.2 - 0.3j, -0.4 + 0.9j, 0.8 + 0.1j, -0.6 - 0.5j])
@@ -40,14 +40,8 @@ def powers_of_zero(z):
     return v.real + 2.0 * v.imag
 
 
-@program(3.0 + 4.0j, -0.1 + 0.2j)
-def modulus(z):
-    return abs(z) + abs(z) ** 2 * abs(z * z)
-
-
-@program((0j, 1.0), gradient=((0j, 0.0),))
-def modulus_of_zero(z, x):
-    return abs(z) * x
+formula("modulus", lambda z: abs(z) + abs(z) ** 2 * abs(z * z), 3.0 + 4.0j, -0.1 + 0.2j)
+formula("modulus_of_zero", lambda z, x: abs(z) * x, (0j, 1.0), gradient=((0j, 0.0),))
 
 
 @program(0.7 + 0.4j)
@@ -147,9 +141,7 @@ def newton(z):
     return w.real + 2.0 * w.imag
 
 
-@numba.njit
-def rotated(z, w):
-    return z * cmath.exp(1j * abs(w)), (w, z.real)
+rotated = numba.njit(lambda z, w: (z * cmath.exp(1j * abs(w)), (w, z.real)))
 
 
 @program((0.7 + 0.4j, -0.3 + 1.1j))
@@ -188,9 +180,7 @@ def more_ufuncs(z, w):
     return v.real.sum() + (u.imag * v.imag).sum()
 
 
-@program(Z)
-def angles(z):
-    return (np.angle(z) * np.arange(4)).sum() + np.angle(z[1])
+angles = formula("angles", lambda z: (np.angle(z) * np.arange(4)).sum() + np.angle(z[1]), Z)
 
 
 @program(Z)
@@ -205,9 +195,7 @@ def reductions_along_an_axis(m):
     return (w * w).sum().imag
 
 
-@program((Z, W))
-def inner_products(z, w):
-    return (np.dot(z, w) * np.vdot(z, w)).real + (z @ w).imag + np.vdot(z, z).real
+formula("inner_products", lambda z, w: (np.dot(z, w) * np.vdot(z, w)).real + (z @ w).imag + np.vdot(z, z).real, (Z, W))
 
 
 @program((M, Z[:3], A))
@@ -218,9 +206,7 @@ def matrix_products(m, z, a):
     )
 
 
-@program((Z, M))
-def norms(z, m):
-    return np.linalg.norm(z) + np.linalg.norm(m) ** 2 + np.linalg.norm(z, 1) * 0.1
+formula("norms", lambda z, m: np.linalg.norm(z) + np.linalg.norm(m) ** 2 + np.linalg.norm(z, 1) * 0.1, (Z, M))
 
 
 @program((M, Z[:3]))
@@ -229,9 +215,7 @@ def linear_systems(m, z):
     return x.real.sum() + (x * x).sum().imag
 
 
-@program(M)
-def inverse(m):
-    return np.linalg.inv(m)[1, 1].real * np.linalg.inv(m)[0, 2].imag
+formula("inverse", lambda m: np.linalg.inv(m)[1, 1].real * np.linalg.inv(m)[0, 2].imag, M)
 
 
 @program((Z, W))
@@ -476,9 +460,7 @@ def sent_through_functions(z, y):
     return (z * z).sum().real + c * d
 
 
-@program(Z, refused=True)
-def sorted_complex(z):
-    return np.sort(z)[0].real
+formula("sorted_complex", lambda z: np.sort(z)[0].real, Z, refused=True)
 
 
 @program(Z, refused=True)
@@ -511,14 +493,10 @@ def solutions_and_inverses(m, z):
     return abs(np.linalg.solve(m, z)[1]) + np.linalg.solve(m, m.T)[0, 2].imag + abs(np.linalg.inv(m)[0, 1])
 
 
-@program((X, Z), refused=True)
-def gradient_of_complex_numbers_within(x, z):
-    return np.sum(slopes_of_weighted(x, z))
+formula("gradient_of_complex_numbers_within", lambda x, z: np.sum(slopes_of_weighted(x, z)), (X, Z), refused=True)
 
 
-@numba.njit
-def weighted(x, z):
-    return (x * np.abs(z)).sum()
+weighted = numba.njit(lambda x, z: (x * np.abs(z)).sum())
 
 
 @program((Z, W))

@@ -7,7 +7,7 @@ from numba import float64, int64, njit
 from numba.experimental import jitclass
 from numba.typed import List
 
-from tests.derivatives.table import A, V, X, Y, program
+from tests.derivatives.table import A, V, X, Y, formula, program
 
 Point = namedtuple("Point", ["x", "y"])
 State = namedtuple("State", ["position", "velocity", "step"])
@@ -60,9 +60,7 @@ def tuple_slice_and_concatenation(x, y):
     return u[0] * u[1] * u[2]
 
 
-@program((1.3, 0.7))
-def tuple_summed(x, y):
-    return sum((x, y * y, x * y)) * max((x, y)) + min((x * y, y))
+formula("tuple_summed", lambda x, y: sum((x, y * y, x * y)) * max((x, y)) + min((x * y, y)), (1.3, 0.7))
 
 
 @program((1.3, 0.7, 3))
@@ -104,9 +102,7 @@ def named_tuple_of_arrays_in_a_loop(x, n):
     return (s.position * s.velocity).sum()
 
 
-@njit
-def mirrored(p):
-    return Point(p.y * p.x, -p.x)
+mirrored = njit(lambda p: Point(p.y * p.x, -p.x))
 
 
 @program((1.3, 0.7))

@@ -4,34 +4,16 @@ import math
 
 import numpy as np
 
-from tests.derivatives.table import X, program
+from tests.derivatives.table import X, formula, program
 
 INF = math.inf
 
 
-@program(0.0, kink=True)
-def abs_at_zero(x):
-    return abs(x) + 2.0 * math.fabs(x) + x
-
-
-@program(np.zeros(2), kink=True)
-def abs_of_an_array_at_zero(x):
-    return np.abs(x).sum()
-
-
-@program(0.0, gradient=((0.0,),))
-def smooth_function_of_abs_at_zero(x):
-    return abs(x) * x + abs(x) ** 3
-
-
-@program((0.7, 0.7), kink=True)
-def max_of_equal_numbers(x, y):
-    return max(x, y) * 2.0
-
-
-@program((0.7, 0.7), kink=True)
-def min_of_equal_numbers(x, y):
-    return min(x, y) - 0.1
+formula("abs_at_zero", lambda x: abs(x) + 2.0 * math.fabs(x) + x, 0.0, kink=True)
+formula("abs_of_an_array_at_zero", lambda x: np.abs(x).sum(), np.zeros(2), kink=True)
+formula("smooth_function_of_abs_at_zero", lambda x: abs(x) * x + abs(x) ** 3, 0.0, gradient=((0.0,),))
+formula("max_of_equal_numbers", lambda x, y: max(x, y) * 2.0, (0.7, 0.7), kink=True)
+formula("min_of_equal_numbers", lambda x, y: min(x, y) - 0.1, (0.7, 0.7), kink=True)
 
 
 @program((0.7, 0.7), kink=True)
@@ -44,9 +26,7 @@ def maximum_of_equal_elements(x, y):
     return np.maximum(x, y).sum()
 
 
-@program(0.7, gradient=((1.0,),))
-def max_of_a_number_and_itself(x):
-    return max(x, x)
+formula("max_of_a_number_and_itself", lambda x: max(x, x), 0.7, gradient=((1.0,),))
 
 
 @program(X, gradient=((np.full(4, 3.0),),))
@@ -54,14 +34,8 @@ def maximum_of_an_array_and_itself(x):
     return np.maximum(x, x).sum() + np.minimum(x, x).sum() + np.where(x >= x, x, x).sum()
 
 
-@program(np.array([0.4, 1.3, 1.3, 1.3]), kink=True)
-def max_of_an_array_with_ties(x):
-    return x.max()
-
-
-@program(np.array([0.4, 0.4, 1.3]), kink=True)
-def min_of_an_array_with_ties(x):
-    return np.min(x) * 2.0
+formula("max_of_an_array_with_ties", lambda x: x.max(), np.array([0.4, 1.3, 1.3, 1.3]), kink=True)
+formula("min_of_an_array_with_ties", lambda x: np.min(x) * 2.0, np.array([0.4, 0.4, 1.3]), kink=True)
 
 
 @program(np.array([0.4, 1.3, 1.3]), kink=True)
@@ -73,9 +47,7 @@ def maximum_by_a_loop_with_ties(x):
     return largest
 
 
-@program(np.array([1.3, 0.4, 1.3]), kink=True)
-def argmax_with_ties(x):
-    return x[np.argmax(x)]
+formula("argmax_with_ties", lambda x: x[np.argmax(x)], np.array([1.3, 0.4, 1.3]), kink=True)
 
 
 @program(np.array([1.3, 0.4, 1.3]), kink=True)
@@ -89,29 +61,11 @@ def clipped_at_the_bounds(x):
     return np.clip(x, -1.0, 1.0).sum()
 
 
-@program(0.0, kink=True)
-def rectifier_at_zero(x):
-    return x if x > 0.0 else 0.0
-
-
-@program(0.0, gradient=((0.0,),))
-def constant_power_zero_at_zero(x):
-    return x**0 * 3.0
-
-
-@program((0.0, 0), gradient=((0.0,),))
-def argument_power_zero_at_zero(x, n):
-    return x**n
-
-
-@program((0.0, 1), gradient=((1.0,),))
-def argument_power_one_at_zero(x, n):
-    return x**n
-
-
-@program((0.0, 2), (0.0, 3), gradient=((0.0,), (0.0,)))
-def argument_power_at_zero(x, n):
-    return x**n
+formula("rectifier_at_zero", lambda x: x if x > 0.0 else 0.0, 0.0, kink=True)
+formula("constant_power_zero_at_zero", lambda x: x**0 * 3.0, 0.0, gradient=((0.0,),))
+formula("argument_power_zero_at_zero", lambda x, n: x**n, (0.0, 0), gradient=((0.0,),))
+formula("argument_power_one_at_zero", lambda x, n: x**n, (0.0, 1), gradient=((1.0,),))
+formula("argument_power_at_zero", lambda x, n: x**n, (0.0, 2), (0.0, 3), gradient=((0.0,), (0.0,)))
 
 
 @program(np.array([0.0, 1.5]), gradient=((np.array([1.0, 4.0]),),))
@@ -119,9 +73,7 @@ def powers_of_an_array_at_zero(x):
     return (x**0 + x**1 + x**2).sum()
 
 
-@program(0.0, gradient=((0.0,),))
-def whole_float_power_at_zero(x):
-    return x**2.0 + x**3.0
+formula("whole_float_power_at_zero", lambda x: x**2.0 + x**3.0, 0.0, gradient=((0.0,),))
 
 
 @program((0.0, 2.0), gradient=((0.0, 0.0),))
@@ -130,9 +82,7 @@ def active_power_of_zero(x, y):
     return x**y
 
 
-@program(0.0, gradient=((0.0,),), nan=True)
-def square_root_of_zero_times_zero(x):
-    return math.sqrt(x) * 0.0
+formula("square_root_of_zero_times_zero", lambda x: math.sqrt(x) * 0.0, 0.0, gradient=((0.0,),), nan=True)
 
 
 @program(0.0, gradient=((INF,),))
@@ -152,9 +102,7 @@ def squared_norm_by_a_square_root_at_zero(x, y):
     return math.sqrt(x * x + y * y) ** 2
 
 
-@program((0.0, 0.0), kink=True, nan=True)
-def modulus_of_complex_zero(x, y):
-    return abs(complex(x, y))
+formula("modulus_of_complex_zero", lambda x, y: abs(complex(x, y)), (0.0, 0.0), kink=True, nan=True)
 
 
 @program((0.0, 0.0), kink=True)
@@ -224,9 +172,7 @@ def zero_trips(x, n):
     return (y * x).sum() + x[0] * x[0]
 
 
-@program(np.array(1.3))
-def array_without_dimensions(x):
-    return x[()] * x[()]
+formula("array_without_dimensions", lambda x: x[()] * x[()], np.array(1.3))
 
 
 @program(np.array([1.3]))
@@ -235,19 +181,9 @@ def array_of_one_element(x):
     return x[0] * x[0]
 
 
-@program((1.3, 0.7))
-def argument_not_used(x, y):
-    return x * x
-
-
-@program((1.3, 0.7))
-def argument_used_for_a_comparison_only(x, y):
-    return x * x if y > 0.0 else x
-
-
-@program((1.3, X))
-def array_used_for_its_length_only(x, y):
-    return x * len(y)
+formula("argument_not_used", lambda x, y: x * x, (1.3, 0.7))
+formula("argument_used_for_a_comparison_only", lambda x, y: x * x if y > 0.0 else x, (1.3, 0.7))
+formula("array_used_for_its_length_only", lambda x, y: x * len(y), (1.3, X))
 
 
 @program((1.3, X))
@@ -256,26 +192,8 @@ def array_that_is_written_only(x, y):
     return x * x
 
 
-@program(1.3)
-def constant_result(x):
-    return 2.5
-
-
-@program(1.3)
-def argument_as_the_result(x):
-    return x
-
-
-@program(X)
-def element_as_the_result(x):
-    return x[2]
-
-
-@program((X, X))
-def same_array_twice(x, y):
-    return (x * y * y).sum() + x[0]
-
-
-@program((X[:3], X[1:]))
-def overlapping_arguments(x, y):
-    return (x * y).sum() + y[0] * x[1]
+formula("constant_result", lambda x: 2.5, 1.3)
+formula("argument_as_the_result", lambda x: x, 1.3)
+formula("element_as_the_result", lambda x: x[2], X)
+formula("same_array_twice", lambda x, y: (x * y * y).sum() + x[0], (X, X))
+formula("overlapping_arguments", lambda x, y: (x * y).sum() + y[0] * x[1], (X[:3], X[1:]))

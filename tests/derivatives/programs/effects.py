@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
-from tests.derivatives.table import P, X, Y, program
+from tests.derivatives.table import P, X, Y, formula, program
 
 
 @program(1.3)
@@ -239,14 +239,8 @@ def random_permutation(x):
     return total
 
 
-@program(2.7, -2.7)
-def converted_to_an_integer(x):
-    return int(x) * x
-
-
-@program(2.7, -2.3)
-def rounded(x):
-    return round(x) * x + np.rint(x) * x * x
+formula("converted_to_an_integer", lambda x: int(x) * x, 2.7, -2.7)
+formula("rounded", lambda x: round(x) * x + np.rint(x) * x * x, 2.7, -2.3)
 
 
 @program(2.7, -2.3)
@@ -254,14 +248,8 @@ def floor_and_ceiling(x):
     return math.floor(x) * x + math.ceil(x) * x * x + np.floor(x) + np.ceil(x) * x
 
 
-@program(2.7, -2.3)
-def truncated(x):
-    return math.trunc(x) * x + np.trunc(x) * x
-
-
-@program(2.3, -0.4)
-def fractional_part(x):
-    return (x - np.floor(x)) ** 2
+formula("truncated", lambda x: math.trunc(x) * x + np.trunc(x) * x, 2.7, -2.3)
+formula("fractional_part", lambda x: (x - np.floor(x)) ** 2, 2.3, -0.4)
 
 
 @program((2.3, X), (0.4, X))
@@ -286,19 +274,9 @@ def comparisons_as_numbers(x, y):
     return total
 
 
-@program((X, 0.35))
-def comparison_array_as_weights(x, limit):
-    return ((x > limit) * x * x).sum()
-
-
-@program(X)
-def signs(x):
-    return (np.sign(x) * x * x).sum() + np.floor(x).sum() * x[0]
-
-
-@program(X)
-def rounded_arrays(x):
-    return (np.around(x, 1) * x).sum() + (np.rint(x) * x * x).sum()
+formula("comparison_array_as_weights", lambda x, limit: ((x > limit) * x * x).sum(), (X, 0.35))
+formula("signs", lambda x: (np.sign(x) * x * x).sum() + np.floor(x).sum() * x[0], X)
+formula("rounded_arrays", lambda x: (np.around(x, 1) * x).sum() + (np.rint(x) * x * x).sum(), X)
 
 
 @program(P, X)

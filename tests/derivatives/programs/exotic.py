@@ -6,7 +6,7 @@ import math
 import numpy as np
 from numba import vectorize
 
-from tests.derivatives.table import A, B, V, X, Y, program
+from tests.derivatives.table import A, B, V, X, Y, formula, program
 
 
 @vectorize
@@ -14,9 +14,7 @@ def squared_plus(x, y):
     return x * x + y
 
 
-@program((X, Y), refused=None)
-def user_ufunc(x, y):
-    return squared_plus(x, y).sum() * squared_plus(x[0], y[1])
+formula("user_ufunc", lambda x, y: squared_plus(x, y).sum() * squared_plus(x[0], y[1]), (X, Y), refused=None)
 
 
 @program(X, refused=None)

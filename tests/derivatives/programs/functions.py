@@ -7,15 +7,8 @@ from numba import njit
 
 from tests.derivatives.table import A, P, X, program
 
-
-@njit
-def square(x):
-    return x * x
-
-
-@njit
-def cube(x):
-    return x * x * x
+square = njit(lambda x: x * x)
+cube = njit(lambda x: x * x * x)
 
 
 @njit("float64(float64)")
@@ -38,14 +31,8 @@ def given_inverse(x):
 GIVEN = (given_square, given_root, given_inverse)
 
 
-@njit
-def applied(function, x):
-    return function(x) * x
-
-
-@njit
-def doubled(a):
-    return a * 2.0
+applied = njit(lambda function, x: function(x) * x)
+doubled = njit(lambda a: a * 2.0)
 
 
 @njit
@@ -132,9 +119,7 @@ def of_arrays(a, flag):
     return (out * row).sum() + np.sum(function(a[1].copy()))
 
 
-@njit
-def picked(i):
-    return GIVEN[i]
+picked = njit(lambda i: GIVEN[i])
 
 
 @program(P)

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 from numba import guvectorize, njit, stencil
 
-from tests.derivatives.table import A, B, V, X, Y, program
+from tests.derivatives.table import A, B, V, X, Y, formula, program
 
 TABLE = np.arange(1.0, 21.0).reshape(4, 5) % 7.0 * 0.3
 
@@ -111,14 +111,8 @@ def ufunc_with_two_results(a, b):
     return (out[0] * b).sum() * trace[0] + out[1, 2, 0] * trace[1]
 
 
-@program(X)
-def stencil_of_an_array(x):
-    return (neighbours(x) * x).sum()
-
-
-@program(X)
-def stencil_with_a_neighborhood(x):
-    return (window_sums(x) * x).sum()
+formula("stencil_of_an_array", lambda x: (neighbours(x) * x).sum(), X)
+formula("stencil_with_a_neighborhood", lambda x: (window_sums(x) * x).sum(), X)
 
 
 @program(TABLE)
@@ -128,9 +122,7 @@ def stencil_of_a_matrix(u):
     return u.sum() * u[1, 1]
 
 
-@program((X, V, 0.3))
-def stencil_with_other_indices(x, weights, bias):
-    return (convolution(x, weights, bias) * x).sum()
+formula("stencil_with_other_indices", lambda x, weights, bias: (convolution(x, weights, bias) * x).sum(), (X, V, 0.3))
 
 
 @program(TABLE)
@@ -140,24 +132,14 @@ def stencil_into_an_array(u):
     return (out * u).sum()
 
 
-@program((X, Y))
-def stencil_of_two_arrays(x, y):
-    return (of_two(x, y) * x).sum() + of_two(y[1:], x).sum()
+formula("stencil_of_two_arrays", lambda x, y: (of_two(x, y) * x).sum() + of_two(y[1:], x).sum(), (X, Y))
+formula("stencil_of_a_strided_array", lambda x: neighbours(np.concatenate((x, x * x))[::2])[1:].sum(), X)
 
 
-@program(X)
-def stencil_of_a_strided_array(x):
-    return neighbours(np.concatenate((x, x * x))[::2])[1:].sum()
+smoothed = njit(lambda x: neighbours(neighbours(x)))
 
 
-@njit
-def smoothed(x):
-    return neighbours(neighbours(x))
-
-
-@program(X)
-def stencil_in_a_helper(x):
-    return (smoothed(x) * x).sum()
+formula("stencil_in_a_helper", lambda x: (smoothed(x) * x).sum(), X)
 
 
 @program(X)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.derivatives.table import A, X, Y, program
+from tests.derivatives.table import A, X, Y, formula, program
 
 
 @program((X, None), (X, 0.7))
@@ -23,14 +23,8 @@ def text_chooses(x, kind):
     return x
 
 
-@program((X, (2, 3)))
-def tuple_of_integers_as_an_argument(x, places):
-    return x[places[0]] * x[places[1]] * places[1]
-
-
-@program((X, slice(1, 3)))
-def slice_as_an_argument(x, part):
-    return (x[part] * x[part]).sum() * x[0]
+formula("tuple_of_integers_as_an_argument", lambda x, places: x[places[0]] * x[places[1]] * places[1], (X, (2, 3)))
+formula("slice_as_an_argument", lambda x, part: (x[part] * x[part]).sum() * x[0], (X, slice(1, 3)))
 
 
 @program(X)

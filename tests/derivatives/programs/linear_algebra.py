@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.derivatives.table import A, B, V, program
+from tests.derivatives.table import A, B, V, formula, program
 
 
 @program((A, V))
@@ -11,24 +11,10 @@ def solve(a, v):
     return y[0] * y[1] + y[2]
 
 
-@program((A, B))
-def solve_for_a_matrix(a, b):
-    return (np.linalg.solve(a, b) ** 2).sum()
-
-
-@program((A, V))
-def solve_twice(a, v):
-    return np.linalg.solve(a, np.linalg.solve(a.T, v)) @ v
-
-
-@program((A, B))
-def inverse(a, b):
-    return (np.linalg.inv(a) * b).sum()
-
-
-@program(A)
-def determinant(a):
-    return np.linalg.det(a) ** 2
+formula("solve_for_a_matrix", lambda a, b: (np.linalg.solve(a, b) ** 2).sum(), (A, B))
+formula("solve_twice", lambda a, v: np.linalg.solve(a, np.linalg.solve(a.T, v)) @ v, (A, V))
+formula("inverse", lambda a, b: (np.linalg.inv(a) * b).sum(), (A, B))
+formula("determinant", lambda a: np.linalg.det(a) ** 2, A)
 
 
 @program(A)
@@ -74,19 +60,9 @@ def qr(a):
     return np.abs(r[0, 0] * r[1, 1]) + r[0, 1] ** 2
 
 
-@program((V, A))
-def norms(v, a):
-    return np.linalg.norm(v) * np.linalg.norm(a) + np.linalg.norm(v, 1)
-
-
-@program((A, 3), (A, 0), (A, -2))
-def matrix_power(a, n):
-    return (np.linalg.matrix_power(a * 0.5, n) * a).sum()
-
-
-@program(A)
-def trace(a):
-    return np.trace(a @ a) * np.trace(a)
+formula("norms", lambda v, a: np.linalg.norm(v) * np.linalg.norm(a) + np.linalg.norm(v, 1), (V, A))
+formula("matrix_power", lambda a, n: (np.linalg.matrix_power(a * 0.5, n) * a).sum(), (A, 3), (A, 0), (A, -2))
+formula("trace", lambda a: np.trace(a @ a) * np.trace(a), A)
 
 
 @program((np.vstack((A, B)), np.array([0.3, -0.5, 1.2, 0.1, 0.8, -0.9])))
@@ -95,9 +71,7 @@ def least_squares(a, b):
     return y[0] * y[1] + y[2]
 
 
-@program((np.vstack((A, B)), V))
-def pseudo_inverse(a, v):
-    return (np.linalg.pinv(a).T @ v)[1] ** 2
+formula("pseudo_inverse", lambda a, v: (np.linalg.pinv(a).T @ v)[1] ** 2, (np.vstack((A, B)), V))
 
 
 @program((A, V))

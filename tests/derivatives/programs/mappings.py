@@ -156,9 +156,7 @@ def text_that_is_chosen(x, flag):
     return d["rate"] * 2.0 + d["scale"]
 
 
-@njit
-def total_of(d, key):
-    return d[key] * d["scale"]
+total_of = njit(lambda d, key: d[key] * d["scale"])
 
 
 @program(1.3)

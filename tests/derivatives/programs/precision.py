@@ -2,25 +2,15 @@
 
 import numpy as np
 
-from tests.derivatives.table import X, Y, program
+from tests.derivatives.table import X, Y, formula, program
 
 X32 = X.astype(np.float32)
 Y32 = Y.astype(np.float32)
 
 
-@program(np.float32(1.3), np.float32(-0.4))
-def float32_scalar(x):
-    return np.float32(2.0) * x * x + np.sin(x)
-
-
-@program((np.float32(1.3), 0.7))
-def float32_and_float64(x, y):
-    return x * y + x * x
-
-
-@program((X32, Y32))
-def float32_arrays(x, y):
-    return (x * y * x).sum()
+formula("float32_scalar", lambda x: np.float32(2.0) * x * x + np.sin(x), np.float32(1.3), np.float32(-0.4))
+formula("float32_and_float64", lambda x, y: x * y + x * x, (np.float32(1.3), 0.7))
+formula("float32_arrays", lambda x, y: (x * y * x).sum(), (X32, Y32))
 
 
 @program(X32)
@@ -30,9 +20,7 @@ def float32_in_place(x):
     return x.sum()
 
 
-@program((X32, Y), tags=("float32",))
-def float32_array_times_float64_array(x, y):
-    return (x * y * y).sum()
+formula("float32_array_times_float64_array", lambda x, y: (x * y * y).sum(), (X32, Y), tags=("float32",))
 
 
 @program(X, tags=("float32",))
@@ -49,9 +37,7 @@ def cast_by_astype(x):
     return (y.astype(np.float64) * x).sum()
 
 
-@program(1.3, tags=("float32",))
-def scalar_cast(x):
-    return float(np.float32(x) * np.float32(x)) * x
+formula("scalar_cast", lambda x: float(np.float32(x) * np.float32(x)) * x, 1.3, tags=("float32",))
 
 
 @program(X32, tags=("float32",))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
-from tests.derivatives.table import A, P, X, Y, program
+from tests.derivatives.table import A, P, X, Y, formula, program
 
 
 @njit
@@ -16,9 +16,7 @@ def power(x, n):
     return half * half * x if n % 2 else half * half
 
 
-@program((1.3, 11), (0.7, 0))
-def power_by_squares(x, n):
-    return power(x, n) * x
+formula("power_by_squares", lambda x, n: power(x, n) * x, (1.3, 11), (0.7, 0))
 
 
 @njit
@@ -49,9 +47,7 @@ def odd(x, n):
     return even(x * x, n - 1) + x
 
 
-@program((0.8, 5), (0.8, 4))
-def mutual_recursion(x, n):
-    return even(x, n) + odd(x, 3)
+formula("mutual_recursion", lambda x, n: even(x, n) + odd(x, 3), (0.8, 5), (0.8, 4))
 
 
 @njit
@@ -61,9 +57,7 @@ def horner(c, x, i):
     return c[i] + x * horner(c, x, i + 1)
 
 
-@program((X, 0.9))
-def horner_over_an_index(c, x):
-    return horner(c, x, 0)
+formula("horner_over_an_index", lambda c, x: horner(c, x, 0), (X, 0.9))
 
 
 @njit
@@ -86,9 +80,7 @@ def tree_sum(x):
     return tree_sum(x[:middle]) * tree_sum(x[middle:]) + x[0]
 
 
-@program(X)
-def tree_of_slices(x):
-    return tree_sum(x) + tree_sum(x[::2]) + tree_sum(x[::-1])
+formula("tree_of_slices", lambda x: tree_sum(x) + tree_sum(x[::2]) + tree_sum(x[::-1]), X)
 
 
 @njit
@@ -166,9 +158,7 @@ def fourier_transform(x, y):
     return total
 
 
-@njit
-def integrand(x, p):
-    return math.exp(-p * x) * math.sin(3 * x) + x * x * p
+integrand = njit(lambda x, p: math.exp(-p * x) * math.sin(3 * x) + x * x * p)
 
 
 @njit
@@ -290,14 +280,10 @@ def mapped(f, x, n):
     return f(x) if n == 0 else f(mapped(f, x, n - 1)) * x
 
 
-@njit
-def half_sine(x):
-    return 0.5 * math.sin(x)
+half_sine = njit(lambda x: 0.5 * math.sin(x))
 
 
-@program((1.2, 4))
-def function_as_argument(x, n):
-    return mapped(half_sine, x, n) + mapped(math.cos, x, 2)
+formula("function_as_argument", lambda x, n: mapped(half_sine, x, n) + mapped(math.cos, x, 2), (1.2, 4))
 
 
 @njit
@@ -307,9 +293,7 @@ def shifted(x, n, shift=None, scale=2.0):
     return scale * shifted(x * x, n - 1, shift, scale=scale * 0.5)
 
 
-@program((1.2, 0.3))
-def defaults_and_keywords(x, y):
-    return shifted(x, 2) + shifted(x, 3, y) + shifted(x, 1, scale=y)
+formula("defaults_and_keywords", lambda x, y: shifted(x, 2) + shifted(x, 3, y) + shifted(x, 1, scale=y), (1.2, 0.3))
 
 
 @njit
@@ -354,9 +338,7 @@ def grid(a, i, j, memo):
     return memo[i, j]
 
 
-@program(A)
-def memoized(a):
-    return grid(a, 2, 2, np.zeros((3, 3)))
+formula("memoized", lambda a: grid(a, 2, 2, np.zeros((3, 3))), A)
 
 
 WEIGHTS = np.array([0.3, 1.1, -0.4])
@@ -369,9 +351,7 @@ def weighted(w, x, i):
     return weighted(w, x * w[i] + WEIGHTS[i], i + 1)
 
 
-@program(1.2)
-def constant_arrays(x):
-    return weighted(WEIGHTS, x, 0) + weighted(np.array([1.0, 2.0]), x, 1)
+formula("constant_arrays", lambda x: weighted(WEIGHTS, x, 0) + weighted(np.array([1.0, 2.0]), x, 1), 1.2)
 
 
 @njit

@@ -2,37 +2,14 @@
 
 import numpy as np
 
-from tests.derivatives.table import A, B, P, V, X, Y, program
+from tests.derivatives.table import A, B, P, V, X, Y, formula, program
 
-
-@program((X, A))
-def sums(x, a):
-    return x.sum() * np.sum(a) + np.sum(x * x)
-
-
-@program(A)
-def sum_along_an_axis(a):
-    return (a.sum(axis=0) * np.sum(a, axis=1) ** 2).sum()
-
-
-@program((X, A))
-def means(x, a):
-    return x.mean() * np.mean(a) + np.mean(x * x)
-
-
-@program((X, A))
-def products(x, a):
-    return x.prod() + np.prod(a) * x.prod()
-
-
-@program(np.array([0.0, 1.3, -0.7]), np.array([0.0, 1.3, 0.0]))
-def product_of_zeros(x):
-    return x.prod() + x.sum()
-
-
-@program((X, A))
-def extremes(x, a):
-    return x.max() * x.min() + np.max(a) ** 2 * np.min(a)
+formula("sums", lambda x, a: x.sum() * np.sum(a) + np.sum(x * x), (X, A))
+formula("sum_along_an_axis", lambda a: (a.sum(axis=0) * np.sum(a, axis=1) ** 2).sum(), A)
+formula("means", lambda x, a: x.mean() * np.mean(a) + np.mean(x * x), (X, A))
+formula("products", lambda x, a: x.prod() + np.prod(a) * x.prod(), (X, A))
+formula("product_of_zeros", lambda x: x.prod() + x.sum(), np.array([0.0, 1.3, -0.7]), np.array([0.0, 1.3, 0.0]))
+formula("extremes", lambda x, a: x.max() * x.min() + np.max(a) ** 2 * np.min(a), (X, A))
 
 
 @program((X, Y))
@@ -66,34 +43,12 @@ def maximum_by_a_builtin(x):
     return largest
 
 
-@program((X, A))
-def cumulative_sums(x, a):
-    return (x.cumsum() * x).sum() + (np.cumsum(a) ** 2).sum()
-
-
-@program(X)
-def cumulative_products(x):
-    return (x.cumprod() * np.arange(1.0, 5.0)).sum() + np.cumprod(x * x)[2]
-
-
-@program((X, A))
-def variances(x, a):
-    return x.var() * np.std(a) + np.std(x) + np.var(a)
-
-
-@program(X, np.array([0.4, 1.5, -0.8]))
-def median(x):
-    return np.median(x) ** 2 + x[0]
-
-
-@program(X)
-def percentiles(x):
-    return np.percentile(x, 30.0) * np.quantile(x, 0.8)
-
-
-@program(X)
-def ptp(x):
-    return np.ptp(x) ** 2
+formula("cumulative_sums", lambda x, a: (x.cumsum() * x).sum() + (np.cumsum(a) ** 2).sum(), (X, A))
+formula("cumulative_products", lambda x: (x.cumprod() * np.arange(1.0, 5.0)).sum() + np.cumprod(x * x)[2], X)
+formula("variances", lambda x, a: x.var() * np.std(a) + np.std(x) + np.var(a), (X, A))
+formula("median", lambda x: np.median(x) ** 2 + x[0], X, np.array([0.4, 1.5, -0.8]))
+formula("percentiles", lambda x: np.percentile(x, 30.0) * np.quantile(x, 0.8), X)
+formula("ptp", lambda x: np.ptp(x) ** 2, X)
 
 
 @program(np.array([0.3, np.nan, 0.7]), gradient=((np.array([2.0, 0.0, 1.0]),),))
@@ -101,9 +56,7 @@ def sums_without_nan(x):
     return np.nansum(x) * x[2] + x[0] * 1.3 - x[2] * 0.7
 
 
-@program(X)
-def sorted_array(x):
-    return (np.sort(x) * np.arange(4.0)).sum() * np.sort(x * x)[1]
+formula("sorted_array", lambda x: (np.sort(x) * np.arange(4.0)).sum() * np.sort(x * x)[1], X)
 
 
 @program(X)
@@ -118,29 +71,11 @@ def argsort_as_an_index(x, y):
     return (y[order] * x[order] * np.arange(4.0)).sum()
 
 
-@program((X, Y))
-def dots(x, y):
-    return np.dot(x, y) * np.vdot(x, x) + x.dot(y)
-
-
-@program((A, V))
-def matrix_times_vector(a, v):
-    return (np.dot(a, v) * (a @ v) ** 2).sum() + (v @ a)[1]
-
-
-@program((A, B))
-def matrix_times_matrix(a, b):
-    return ((a @ b) * np.dot(b, a)).sum()
-
-
-@program((A, B))
-def matrix_times_its_transpose(a, b):
-    return (np.ascontiguousarray(a.T) @ a * b).sum()
-
-
-@program((A, V))
-def quadratic_form(a, v):
-    return v @ (a @ v) + v @ (a @ (a @ v))
+formula("dots", lambda x, y: np.dot(x, y) * np.vdot(x, x) + x.dot(y), (X, Y))
+formula("matrix_times_vector", lambda a, v: (np.dot(a, v) * (a @ v) ** 2).sum() + (v @ a)[1], (A, V))
+formula("matrix_times_matrix", lambda a, b: ((a @ b) * np.dot(b, a)).sum(), (A, B))
+formula("matrix_times_its_transpose", lambda a, b: (np.ascontiguousarray(a.T) @ a * b).sum(), (A, B))
+formula("quadratic_form", lambda a, v: v @ (a @ v) + v @ (a @ (a @ v)), (A, V))
 
 
 @program((X, Y))
@@ -165,9 +100,7 @@ def pairwise_distances(x, y):
     return total
 
 
-@program(X)
-def counted(x):
-    return np.count_nonzero(x > 0.0) * x.sum() + (x > 0.5).sum() * x[0] ** 2
+formula("counted", lambda x: np.count_nonzero(x > 0.0) * x.sum() + (x > 0.5).sum() * x[0] ** 2, X)
 
 
 @program(X)
@@ -205,9 +138,7 @@ def kahan_summation(x, y):
     return total * total
 
 
-@program(X)
-def sum_of_a_list(x):
-    return sum([value * value for value in x]) * sum(x)
+formula("sum_of_a_list", lambda x: sum([value * value for value in x]) * sum(x), X)
 
 
 @program(A)
@@ -230,6 +161,4 @@ def trapezoids(x, y):
     return ((t[1:] - t[:-1]) * (y[1:] + y[:-1])).sum() / 2.0
 
 
-@program(A)
-def row_norms(a):
-    return np.sqrt((a * a).sum(axis=1)).prod()
+formula("row_norms", lambda a: np.sqrt((a * a).sum(axis=1)).prod(), A)

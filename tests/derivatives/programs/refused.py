@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import float64, njit, objmode, stencil
 from numba.extending import intrinsic
 
-from tests.derivatives.table import A, X, program
+from tests.derivatives.table import A, X, formula, program
 
 
 @program(X, refused=True)
@@ -92,9 +92,7 @@ def generator_of_two_loops(x):
     return total
 
 
-@program(A, refused=True)
-def stencil_of_a_transpose(a):
-    return products(a.T).sum()
+formula("stencil_of_a_transpose", lambda a: products(a.T).sum(), A, refused=True)
 
 
 @program(X, refused=True)
@@ -108,9 +106,7 @@ def generator_within_try(x):
     return total
 
 
-@njit
-def last(x):
-    return x[-1]
+last = njit(lambda x: x[-1])
 
 
 @stencil(neighborhood=((-1, 1),))
@@ -128,23 +124,15 @@ def slices_its_array(x):
     return x[0] * x[-1:2].sum()
 
 
-@program(X, refused=True)
-def stencil_that_passes_its_array(x):
-    return passes_its_array(x).sum()
-
-
-@program(X, refused=True)
-def stencil_that_slices_its_array(x):
-    return slices_its_array(x).sum()
+formula("stencil_that_passes_its_array", lambda x: passes_its_array(x).sum(), X, refused=True)
+formula("stencil_that_slices_its_array", lambda x: slices_its_array(x).sum(), X, refused=True)
 
 
 COSINE = ctypes.CDLL(ctypes.util.find_library("m")).cos
 COSINE.argtypes, COSINE.restype = [ctypes.c_double], ctypes.c_double
 
 
-@program(1.3, refused=True)
-def function_of_a_c_library(x):
-    return COSINE(x) * x
+formula("function_of_a_c_library", lambda x: COSINE(x) * x, 1.3, refused=True)
 
 
 @intrinsic
@@ -155,9 +143,7 @@ def doubled(typing_context, x):
     return float64(float64), generate
 
 
-@program(1.3, refused=True)
-def intrinsic_function(x):
-    return doubled(x) * x
+formula("intrinsic_function", lambda x: doubled(x) * x, 1.3, refused=True)
 
 
 @program(X, refused=True)
@@ -196,14 +182,8 @@ def integer_result(x):
     return len(x)
 
 
-@program(X, refused=True)
-def array_result(x):
-    return x * x
-
-
-@program(1.3, refused=True)
-def complex_result(x):
-    return complex(x, x * x)
+formula("array_result", lambda x: x * x, X, refused=True)
+formula("complex_result", lambda x: complex(x, x * x), 1.3, refused=True)
 
 
 @program(1.3, refused=True)
@@ -216,6 +196,4 @@ def no_result(x):
     x = x * x
 
 
-@program(1.3, refused=True)
-def boolean_result(x):
-    return x > 0.0
+formula("boolean_result", lambda x: x > 0.0, 1.3, refused=True)

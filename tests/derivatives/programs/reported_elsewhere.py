@@ -13,9 +13,7 @@ def set_element(array, i, value):
     array[i] = value
 
 
-@njit
-def inverse_square(params):
-    return 1.0 / (params[0] * params[0])
+inverse_square = njit(lambda params: 1.0 / (params[0] * params[0]))
 
 
 @njit

@@ -5,27 +5,12 @@ import math
 
 import numpy as np
 
-from tests.derivatives.table import program
+from tests.derivatives.table import formula, program
 
-
-@program((1.3, 0.7), (-2.0, 3.0))
-def four_operators(x, y):
-    return (x + y) * (x - y) / y - x / (y * y)
-
-
-@program((1.3, 0.7))
-def unary_operators(x, y):
-    return -x * +y * x - -(x * y)
-
-
-@program((7.3, 2.0), (-7.3, 2.0), (7.3, -2.0))
-def remainder(x, y):
-    return x % y * x
-
-
-@program((7.3, 2.1), (-7.3, 2.1))
-def floor_division(x, y):
-    return x // y * x + y
+formula("four_operators", lambda x, y: (x + y) * (x - y) / y - x / (y * y), (1.3, 0.7), (-2.0, 3.0))
+formula("unary_operators", lambda x, y: -x * +y * x - -(x * y), (1.3, 0.7))
+formula("remainder", lambda x, y: x % y * x, (7.3, 2.0), (-7.3, 2.0), (7.3, -2.0))
+formula("floor_division", lambda x, y: x // y * x + y, (7.3, 2.1), (-7.3, 2.1))
 
 
 @program((7.3, 2.1), (-7.3, 2.1))
@@ -34,19 +19,9 @@ def divmod_of_floats(x, y):
     return q * r * r
 
 
-@program((7.3, 2.1), (-7.3, 2.1))
-def fmod(x, y):
-    return np.fmod(x, y) * y
-
-
-@program((1.3, 0.7), (2.0, -1.5), (0.4, 3.0))
-def power(x, y):
-    return x**y
-
-
-@program(1.3, -1.3)
-def powers_of_constant_exponents(x):
-    return x**2 + x**3 * x**-1 + x**-2 + (x * x) ** 0.5 + x**1 + x**0
+formula("fmod", lambda x, y: np.fmod(x, y) * y, (7.3, 2.1), (-7.3, 2.1))
+formula("power", lambda x, y: x**y, (1.3, 0.7), (2.0, -1.5), (0.4, 3.0))
+formula("powers_of_constant_exponents", lambda x: x**2 + x**3 * x**-1 + x**-2 + (x * x) ** 0.5 + x**1 + x**0, 1.3, -1.3)
 
 
 @program((1.3, 3), (-1.3, 3), (-1.3, -2), (1.3, 0), (-1.3, 0), (-0.4, 1))
@@ -54,94 +29,24 @@ def power_of_an_integer_argument(x, n):
     return x**n
 
 
-@program(-1.3, 1.3)
-def power_of_a_negative_base_and_whole_floats(x):
-    return x**3.0 + x**2.0 * 0.5 - x**-1.0
-
-
-@program(1.3, -0.4)
-def power_of_a_constant_base(x):
-    return 2.0**x + 3**x + math.e**x
-
-
-@program((1.3, 0.7))
-def math_pow(x, y):
-    return math.pow(x, y) * math.pow(y, 2)
-
-
-@program((1.3, 0.7))
-def pow_function(x, y):
-    return pow(x, y) + pow(x, 3)
-
-
-@program(0.7, -2.1)
-def sine_cosine_tangent(x):
-    return math.sin(x) * math.cos(2 * x) + math.tan(x)
-
-
-@program(0.7, -0.3)
-def inverse_trigonometric(x):
-    return math.asin(x) * math.acos(x) + math.atan(3 * x)
-
-
-@program((0.7, 1.2), (0.7, -1.2), (-0.7, -1.2), (-0.7, 0.2))
-def atan2(y, x):
-    return math.atan2(y, x) * x
-
-
-@program(0.7, -2.1)
-def hyperbolic(x):
-    return math.sinh(x) * math.tanh(x) + math.cosh(x)
-
-
-@program(0.7, 0.2)
-def inverse_hyperbolic(x):
-    return math.asinh(x) + math.acosh(x + 1.0) * math.atanh(x)
-
-
-@program(0.7, -2.1)
-def exponentials(x):
-    return math.exp(x) + math.expm1(x) * x
-
-
-@program(0.7, 3.1)
-def logarithms(x):
-    return math.log(x) + math.log2(x) * math.log10(x) + math.log1p(x)
-
-
-@program(0.7, 3.1)
-def square_root(x):
-    return math.sqrt(x) * np.sqrt(x + 1.0) + np.cbrt(x)
-
-
-@program((0.7, 3.1), (-0.7, 0.1))
-def hypotenuse(x, y):
-    return math.hypot(x, y) * x
-
-
-@program((0.7, -3.1), (-0.7, 3.1))
-def copysign(x, y):
-    return math.copysign(x, y) * x * y
-
-
-@program(0.7, -2.1)
-def error_functions(x):
-    return math.erf(x) * math.erfc(x / 2)
-
-
-@program(0.7, 3.1)
-def gamma_functions(x):
-    return math.gamma(x) + math.lgamma(x) * x
-
-
-@program(0.7, -2.1)
-def angles_converted(x):
-    return math.radians(x * 100) * math.degrees(x)
-
-
-@program((0.7, 3))
-def ldexp(x, n):
-    return math.ldexp(x * x, n)
+formula("power_of_a_negative_base_and_whole_floats", lambda x: x**3.0 + x**2.0 * 0.5 - x**-1.0, -1.3, 1.3)
+formula("power_of_a_constant_base", lambda x: 2.0**x + 3**x + math.e**x, 1.3, -0.4)
+formula("math_pow", lambda x, y: math.pow(x, y) * math.pow(y, 2), (1.3, 0.7))
+formula("pow_function", lambda x, y: pow(x, y) + pow(x, 3), (1.3, 0.7))
+formula("sine_cosine_tangent", lambda x: math.sin(x) * math.cos(2 * x) + math.tan(x), 0.7, -2.1)
+formula("inverse_trigonometric", lambda x: math.asin(x) * math.acos(x) + math.atan(3 * x), 0.7, -0.3)
+formula("atan2", lambda y, x: math.atan2(y, x) * x, (0.7, 1.2), (0.7, -1.2), (-0.7, -1.2), (-0.7, 0.2))
+formula("hyperbolic", lambda x: math.sinh(x) * math.tanh(x) + math.cosh(x), 0.7, -2.1)
+formula("inverse_hyperbolic", lambda x: math.asinh(x) + math.acosh(x + 1.0) * math.atanh(x), 0.7, 0.2)
+formula("exponentials", lambda x: math.exp(x) + math.expm1(x) * x, 0.7, -2.1)
+formula("logarithms", lambda x: math.log(x) + math.log2(x) * math.log10(x) + math.log1p(x), 0.7, 3.1)
+formula("square_root", lambda x: math.sqrt(x) * np.sqrt(x + 1.0) + np.cbrt(x), 0.7, 3.1)
+formula("hypotenuse", lambda x, y: math.hypot(x, y) * x, (0.7, 3.1), (-0.7, 0.1))
+formula("copysign", lambda x, y: math.copysign(x, y) * x * y, (0.7, -3.1), (-0.7, 3.1))
+formula("error_functions", lambda x: math.erf(x) * math.erfc(x / 2), 0.7, -2.1)
+formula("gamma_functions", lambda x: math.gamma(x) + math.lgamma(x) * x, 0.7, 3.1)
+formula("angles_converted", lambda x: math.radians(x * 100) * math.degrees(x), 0.7, -2.1)
+formula("ldexp", lambda x, n: math.ldexp(x * x, n), (0.7, 3))
 
 
 @program(0.7, 23.0)
@@ -150,24 +55,10 @@ def frexp(x):
     return mantissa * mantissa * (exponent + 2)
 
 
-@program(0.7)
-def constants(x):
-    return x * math.pi + math.e * x * x + math.tau / x
-
-
-@program((1.3, 2))
-def integers_and_floats(x, n):
-    return x * n + n // 2 + (n + 1) * x / n - n * (1 << n)
-
-
-@program((1.3, 0.7))
-def booleans_as_numbers(x, y):
-    return (x > y) * x + (x < y) * y * 5.0 + True * x * y
-
-
-@program(0.7)
-def converted_to_float(x):
-    return float(x) * np.float64(x * x) + float(3) * x
+formula("constants", lambda x: x * math.pi + math.e * x * x + math.tau / x, 0.7)
+formula("integers_and_floats", lambda x, n: x * n + n // 2 + (n + 1) * x / n - n * (1 << n), (1.3, 2))
+formula("booleans_as_numbers", lambda x, y: (x > y) * x + (x < y) * y * 5.0 + True * x * y, (1.3, 0.7))
+formula("converted_to_float", lambda x: float(x) * np.float64(x * x) + float(3) * x, 0.7)
 
 
 @program((0.7, 1.2))
@@ -248,9 +139,7 @@ def numpy_scalar_maximum(x, y):
     return np.maximum(x, y) * np.minimum(x, y) ** 2 + np.abs(x - y)
 
 
-@program(0.7, -0.7)
-def sign(x):
-    return np.sign(x) * x * x
+formula("sign", lambda x: np.sign(x) * x * x, 0.7, -0.7)
 
 
 @program((0.7, 1.2))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.derivatives.table import A, B, V, X, Y, program
+from tests.derivatives.table import A, B, V, X, Y, formula, program
 
 C = np.arange(1.0, 13.0).reshape(3, 4) / 7.0
 T3 = np.linspace(-1.0, 1.5, 24).reshape(2, 3, 4)
@@ -19,14 +19,8 @@ def slice_of_arguments(x, start, stop):
     return (x[start:stop] ** 2).sum() + x[0]
 
 
-@program(X)
-def slice_with_a_step(x):
-    return (x[::2] * x[1::2]).sum()
-
-
-@program(X)
-def slice_backwards(x):
-    return (x[::-1] * x * np.arange(4.0)).sum()
+formula("slice_with_a_step", lambda x: (x[::2] * x[1::2]).sum(), X)
+formula("slice_backwards", lambda x: (x[::-1] * x * np.arange(4.0)).sum(), X)
 
 
 @program(X)
@@ -35,14 +29,8 @@ def slice_backwards_by_two(x):
     return v[0] * v[1] * v[1]
 
 
-@program(X)
-def negative_indices(x):
-    return x[-1] * x[-2] + x[-4] ** 2
-
-
-@program((X, -1), (X, 2), (X, -4))
-def index_of_either_sign(x, i):
-    return x[i] * x[i] * x[0]
+formula("negative_indices", lambda x: x[-1] * x[-2] + x[-4] ** 2, X)
+formula("index_of_either_sign", lambda x, i: x[i] * x[i] * x[0], (X, -1), (X, 2), (X, -4))
 
 
 @program(X)
@@ -130,9 +118,7 @@ def block_written(a):
     return (a * a).sum()
 
 
-@program(A)
-def chained_index(a):
-    return a[0][1] * a[1][2] + a[2][0] ** 2
+formula("chained_index", lambda a: a[0][1] * a[1][2] + a[2][0] ** 2, A)
 
 
 @program(A)
@@ -232,9 +218,7 @@ def three_dimensions_written(t):
     return (t * t).sum()
 
 
-@program(T3)
-def ellipsis(t):
-    return (t[..., 0] * t[..., 1]).sum() + (t[0, ...] ** 2).sum()
+formula("ellipsis", lambda t: (t[..., 0] * t[..., 1]).sum() + (t[0, ...] ** 2).sum(), T3)
 
 
 @program(X)
