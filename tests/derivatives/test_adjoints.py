@@ -67,9 +67,7 @@ def layers(w, x):
     return total + np.sum(x * x)
 
 
-@numba.njit
-def twice(w, x):
-    return 2.0 * fixed_point(w, 0.5 * x)
+twice = numba.njit(lambda w, x: 2.0 * fixed_point(w, 0.5 * x))
 
 
 @numba.njit
@@ -154,10 +152,7 @@ def test_a_python_function_has_an_adjoint():
 
 
 def test_the_derivative_is_zero():
-    @numba.njit
-    def detached(x):
-        return 2.0 * x
-
+    detached = numba.njit(lambda x: 2.0 * x)
     assert fg.adjoint(detached, zero=True) is detached
     assert value_and_gradients(lambda x: x * detached(x), (3.0,), 1.0) == (18.0, (6.0,))
     assert forward(lambda x: x * detached(x), (3.0,))(3.0, 1.0) == (18.0, 6.0)
@@ -169,9 +164,7 @@ class Pair(NamedTuple):
 
 
 def test_results_and_arguments_are_tuples_integers_and_functions():
-    @numba.njit
-    def plus(x):
-        return x + 1.0
+    plus = numba.njit(lambda x: x + 1.0)
 
     @numba.njit
     def several(x, pair, n, function):
@@ -197,10 +190,7 @@ def test_results_and_arguments_are_tuples_integers_and_functions():
 
 
 def test_a_tangent_takes_the_place_of_the_adjoint_in_forward_mode():
-    @numba.njit
-    def scaled(x, y):
-        return x * y
-
+    scaled = numba.njit(lambda x, y: x * y)
     fg.adjoint(scaled, tangent=lambda tx, ty, result, x, y: 100.0 * tx)(lambda g, result, x, y: (10.0 * g, None))
     assert value_and_gradients(lambda x: np.sum(scaled(x, V)), (V,), 1.0)[1][0].tolist() == [10.0] * 3
     assert forward(lambda x: np.sum(scaled(x, V)), (V,))(V, np.ones(3))[1] == 300.0
@@ -233,16 +223,10 @@ def test_float32_stays_float32():
 
 
 def test_operations_of_users_take_the_adjoint():
-    @numba.njit
-    def half(x):
-        return x * 0.5
-
+    half = numba.njit(lambda x: x * 0.5)
     fg.adjoint(half)(lambda g, y, x: 7.0 * g)
 
-    @fg.elementwise
-    def tripled(x):
-        return 3.0 * half(x)
-
+    tripled = fg.elementwise(lambda x: 3.0 * half(x))
     x = fg.Variable([1.0, 2.0], dtype="float64")
     with fg.GradientTape() as tape:
         y = tripled(x)
@@ -304,17 +288,13 @@ WRONG = {
 
 
 def test_a_number_for_the_cotangent_of_a_tuple_is_an_error():
-    @numba.njit
-    def scaled(p, x):
-        return p[0] * p[1] * x
+    scaled = numba.njit(lambda p, x: p[0] * p[1] * x)
 
     @fg.adjoint(scaled)
     def of_scaled(g, z, p, x):
         return g * x, g * p[0] * p[1]
 
-    @numba.njit
-    def loss(a, b):
-        return scaled((a, b), 2.0)
+    loss = numba.njit(lambda a, b: scaled((a, b), 2.0))
 
     with pytest.raises(
         fg.errors.DifferentiationError, match="of_scaled returned float64 for the cotangent of argument 0"
@@ -352,9 +332,7 @@ def test_code_that_numba_puts_in_place_of_calls_can_have_no_adjoint():
 
 
 def test_complex_numbers():
-    @numba.njit
-    def scaled_root(z, a):
-        return np.sqrt(z) * a
+    scaled_root = numba.njit(lambda z, a: np.sqrt(z) * a)
 
     @fg.adjoint(scaled_root)
     def scaled_root_adjoint(g, y, z, a):

@@ -277,30 +277,14 @@ def items_updated_in_place(a):
 
 
 PROGRAMS = [
-    items_updated_in_place,
-    items_written_in_loops,
-    matrices_by_position,
-    steps_of_a_trajectory,
-    complex_items,
-    list_passed_to_functions,
-    typed_list_emptied,
-    item_of_the_step_before,
-    item_kept_while_others_come,
-    comprehension_of_arrays,
-    tuple_at_the_counter,
-    tuple_in_a_for_loop,
-    buffers_by_number,
-    slices_and_indices_of_items,
-    tuple_in_a_function,
-    complex_tuple,
-    one_array_twice,
+    *(items_updated_in_place, items_written_in_loops, matrices_by_position, steps_of_a_trajectory, complex_items),
+    *(list_passed_to_functions, typed_list_emptied, item_of_the_step_before, item_kept_while_others_come),
+    *(comprehension_of_arrays, tuple_at_the_counter, tuple_in_a_for_loop, buffers_by_number),
+    *(slices_and_indices_of_items, tuple_in_a_function, complex_tuple, one_array_twice),
 ]
 REFUSED = [
-    written_after_append,
-    item_that_is_there_twice,
-    item_that_is_an_argument,
-    one_array_in_all_items,
-    filled_after_append,
+    *(written_after_append, item_that_is_there_twice, item_that_is_an_argument),
+    *(one_array_in_all_items, filled_after_append),
 ]
 
 
@@ -349,9 +333,7 @@ def test_a_list_whose_items_come_from_elsewhere_is_refused_where_it_is_appended_
         rows.append(x)
         return rows[1].sum()
 
-    @numba.njit
-    def passes_a_list(a):
-        return add([a * 2.0], a)
+    passes_a_list = numba.njit(lambda a: add([a * 2.0], a))
 
     with pytest.raises(DifferentiationError, match="make it empty, and append the items"):
         fg.grad(passes_a_list)(A.copy())

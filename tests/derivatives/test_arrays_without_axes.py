@@ -35,9 +35,7 @@ def at_layers(x, first, second):
     return x[max([first, second])] * x[second] + x[min([first, second])] ** 2
 
 
-@numba.njit
-def of_the_larger(x, y):
-    return x * max([x, y]) + min([x, y]) ** 2
+of_the_larger = numba.njit(lambda x, y: x * max([x, y]) + min([x, y]) ** 2)
 
 
 @numba.njit

@@ -9,10 +9,7 @@ from numba.core.errors import TypingError
 
 import fastgrad as fg
 
-
-@numba.njit
-def wave(x, decay):
-    return np.exp(-decay * x) * np.sin(x)
+wave = numba.njit(lambda x, decay: np.exp(-decay * x) * np.sin(x))
 
 
 def test_scipy_integrates_a_gradient():

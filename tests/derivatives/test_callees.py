@@ -120,9 +120,7 @@ def grows(values, x, n):
 
 
 def test_a_recursive_function_of_a_list_is_refused():
-    @njit
-    def of_a_list(x, n):
-        return grows([x], x, n)
+    of_a_list = njit(lambda x, n: grows([x], x, n))
 
     with pytest.raises(
         DifferentiationError, match=r"test_callees.py:\d+: grows calls itself with arguments that are not"

@@ -74,9 +74,7 @@ def of_indices(parents, x):
     return total + np.array(parents).sum() * x[1]
 
 
-@numba.njit
-def of_complex_numbers(numbers, x):
-    return (numbers[0] * x[0]).real * numbers[1].imag * x[1]
+of_complex_numbers = numba.njit(lambda numbers, x: (numbers[0] * x[0]).real * numbers[1].imag * x[1])
 
 
 @numba.njit
@@ -97,9 +95,7 @@ def of_dictionary(values, x):
     return total + values.get(9, 2.0) * x[1] + len(values) + values[2]
 
 
-@numba.njit
-def of_tuple(parts, x):
-    return parts[0][1] @ parts[0][1] * x[0] ** 2 * parts[1]
+of_tuple = numba.njit(lambda parts, x: parts[0][1] @ parts[0][1] * x[0] ** 2 * parts[1])
 
 
 @pytest.mark.parametrize(
@@ -182,9 +178,7 @@ def list_grows(subjects, x):
     return subjects[0] @ x
 
 
-@numba.njit
-def list_shrinks(subjects, x):
-    return subjects.pop() @ x
+list_shrinks = numba.njit(lambda subjects, x: subjects.pop() @ x)
 
 
 @numba.njit
@@ -212,14 +206,8 @@ def value_is_assigned(values, x):
     return values[1] * x[1]
 
 
-@numba.njit
-def of_pairs(pairs, x):
-    return pairs[0][1] * x[0]
-
-
-@numba.njit
-def of_named_arrays(arrays, x):
-    return arrays["a"] @ x
+of_pairs = numba.njit(lambda pairs, x: pairs[0][1] * x[0])
+of_named_arrays = numba.njit(lambda arrays, x: arrays["a"] @ x)
 
 
 def named_arrays():
@@ -267,9 +255,7 @@ def test_a_derivative_by_a_list_without_floats_is_refused_with_the_remedy(contai
 slope_by_x = fg.jvp(of_indices, argnums=1)
 
 
-@numba.njit
-def of_slope(parents, x):
-    return slope_by_x(parents, x, x)[1]
+of_slope = numba.njit(lambda parents, x: slope_by_x(parents, x, x)[1])
 
 
 def test_a_derivative_of_a_call_with_a_list_is_refused():
@@ -286,14 +272,8 @@ def of_arrays_in_parallel(subjects, x):
     return total
 
 
-@numba.njit
-def sums(first, subjects, x):
-    return (first[0] * x).sum() + (subjects[1][:2] * x * x).sum()
-
-
-@numba.njit
-def of_a_call(subjects, x):
-    return sums(subjects, subjects, x) * len(subjects)
+sums = numba.njit(lambda first, subjects, x: (first[0] * x).sum() + (subjects[1][:2] * x * x).sum())
+of_a_call = numba.njit(lambda subjects, x: sums(subjects, subjects, x) * len(subjects))
 
 
 @pytest.mark.parametrize("function", [of_arrays_in_parallel, of_a_call])

@@ -519,9 +519,7 @@ def test_derivatives_have_the_present_values_of_functions_in_tuples_and_defaults
     raised = numba.njit(scope["raised"])
     functions = (raised,)
 
-    @numba.njit
-    def by_default(x, function=raised):
-        return function(x)
+    by_default = numba.njit(lambda x, function=raised: function(x))
 
     for caller in (lambda x: functions[0](x) + 0.0, lambda x: by_default(x) + 0.0):
         for rate in (2.0, 3.0):
@@ -606,10 +604,7 @@ def scaled_and_squared(factor):
     def scaled(x):
         return factor * x
 
-    @numba.njit
-    def squared(x):
-        return factor * x * x
-
+    squared = numba.njit(lambda x: factor * x * x)
     return scaled, squared
 
 

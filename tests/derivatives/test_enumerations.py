@@ -145,16 +145,8 @@ def differences(function, x, *others):
 
 
 FUNCTIONS = [
-    ended_early,
-    changed_in_a_loop,
-    result_of_a_callee,
-    value_of_a_float,
-    integers,
-    arguments_of_a_callee,
-    item_of_a_tuple,
-    none_at_first,
-    caller_of_recursive,
-    contained,
+    *(ended_early, changed_in_a_loop, result_of_a_callee, value_of_a_float, integers, arguments_of_a_callee),
+    *(item_of_a_tuple, none_at_first, caller_of_recursive, contained),
 ]
 
 

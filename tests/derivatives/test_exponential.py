@@ -62,9 +62,7 @@ def of_number(x):
     return math.exp(x)
 
 
-@numba.njit
-def of_element(x):
-    return np.exp(x)[0]
+of_element = numba.njit(lambda x: np.exp(x)[0])
 
 
 @numba.njit
@@ -97,9 +95,7 @@ def test_values_and_slopes_have_the_bits_of_numbas_own_exponential(name):
         assert np.array_equal(row.view(np.int64), expected.view(np.int64))
 
 
-@numba.njit
-def powers_of_an_expression(x):
-    return np.exp(x) + 0.0 * x
+powers_of_an_expression = numba.njit(lambda x: np.exp(x) + 0.0 * x)
 
 
 @pytest.mark.parametrize("function", [powers, powers_of_an_expression])

@@ -42,9 +42,7 @@ def density(x, mean, width):
     return norm.pdf(x, mean, width)
 
 
-@numba.njit
-def count(signal, background, mean):
-    return signal + background
+count = numba.njit(lambda signal, background, mean: signal + background)
 
 
 @numba.njit

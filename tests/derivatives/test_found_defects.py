@@ -647,10 +647,7 @@ def test_an_adjoint_takes_what_a_signature_casts_to():
     def adjoint(g, y, n):
         return g * 10.0
 
-    @numba.njit
-    def g(x):
-        return f(x) * x
-
+    g = numba.njit(lambda x: f(x) * x)
     assert fg.value_and_grad(g)(1.5) == (3.0, 17.0)
 
 
@@ -715,10 +712,7 @@ def test_columns_of_matrices_have_the_same_draws():
     hessian = fg.hessian(total_of_draws)(A)
     np.testing.assert_allclose(hessian, np.eye(3) * hessian[0, 0])
 
-    @numba.njit
-    def two(a, x):
-        return a * x * np.random.random()
-
+    two = numba.njit(lambda a, x: a * x * np.random.random())
     of_a, of_x = fg.jacobian(two, (0, 1))(A, 2.0)
     np.testing.assert_allclose(of_x, of_a.diagonal() * A / 2.0)
 
@@ -805,16 +799,10 @@ def test_third_derivatives_of_functions_of_arrays_name_the_function():
 
     first = fg.grad(cubes)
 
-    @numba.njit
-    def of_first(a):
-        return first(a).sum()
-
+    of_first = numba.njit(lambda a: first(a).sum())
     second = fg.grad(of_first)
 
-    @numba.njit
-    def of_second(a):
-        return second(a).sum()
-
+    of_second = numba.njit(lambda a: second(a).sum())
     message = r"test_found_defects.py:\d+: third derivatives of functions of arrays are refused, here of cubes"
     with pytest.raises(DifferentiationError, match=message):
         fg.grad(of_second)(A)
@@ -871,10 +859,7 @@ def test_products_of_hessians_name_the_arguments_that_share_memory():
 
 
 def test_arguments_that_share_memory_are_read():
-    @numba.njit
-    def product(a, b):
-        return (a * b).sum()
-
+    product = numba.njit(lambda a, b: (a * b).sum())
     a = A.copy()
     np.testing.assert_array_equal(fg.vjp(product, a, a)[1](1.0), (A, A))
 
@@ -901,9 +886,7 @@ def test_columns_with_a_tuple_whose_array_is_written(pair):
 
 @pytest.mark.parametrize("maker", [fg.jacobian, fg.hessian])
 def test_matrices_of_tuples_are_refused(maker):
-    @numba.njit
-    def product_of_items(pair):
-        return (pair[0] * pair[1]).sum()
+    product_of_items = numba.njit(lambda pair: (pair[0] * pair[1]).sum())
 
     with pytest.raises(DifferentiationError, match=r"the argument pair is a tuple.*pass its items one by one"):
         maker(product_of_items)((2.0, A))
@@ -1011,10 +994,7 @@ def pairwise_distances(x):
 def test_a_slope_of_zero_times_an_infinite_one_is_zero_in_both_modes(function):
     term = numba.njit(function)
 
-    @numba.njit
-    def with_square(x):
-        return term(x) + x * x
-
+    with_square = numba.njit(lambda x: term(x) + x * x)
     value, slope = fg.value_and_grad(with_square)(0.7)
     assert (value, slope) == pytest.approx((0.49, 1.4))
     assert fg.jvp(with_square, (0.7,), (1.0,)) == pytest.approx((0.49, 1.4))
@@ -1024,10 +1004,7 @@ def test_a_slope_of_zero_times_an_infinite_one_is_zero_in_both_modes(function):
 def test_a_cotangent_of_zero_adds_zero_where_the_slope_is_infinite(function):
     edge = 0.0 if function in (np.cbrt, math.sqrt) else 1.0
 
-    @numba.njit
-    def without_influence(x, y):
-        return 0.0 * function(x) + y * y
-
+    without_influence = numba.njit(lambda x, y: 0.0 * function(x) + y * y)
     assert fg.grad(without_influence, (0, 1))(edge, 0.7) == (0.0, 1.4)
     assert fg.jvp(without_influence, (edge, 0.7), (0.0, 1.0))[1] == 1.4
 
@@ -1093,10 +1070,7 @@ def test_second_derivatives_are_right_where_a_first_one_is_0(name):
         return compiled(point[0] + x * step, point[1] + y * step)
 
     mixed = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (4 * step**2)
-    pure = [
-        (at(1, 0) - 2 * at(0, 0) + at(-1, 0)) / step**2,
-        (at(0, 1) - 2 * at(0, 0) + at(0, -1)) / step**2,
-    ]
+    pure = [(at(1, 0) - 2 * at(0, 0) + at(-1, 0)) / step**2, (at(0, 1) - 2 * at(0, 0) + at(0, -1)) / step**2]
     expected = np.array([[pure[0], mixed], [mixed, pure[1]]])
     of_array = numba.njit(lambda v: compiled(v[0], v[1]))
     np.testing.assert_allclose(fg.hessian(of_array)(np.array(point)), expected, rtol=1e-5, atol=1e-5)

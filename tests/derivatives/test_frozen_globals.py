@@ -17,9 +17,7 @@ def repeated(x):
     return x * FACTOR if x > 2.0 else repeated(x * 1.5)
 
 
-@numba.njit
-def caller(x):
-    return scaled(x) * 1.5
+caller = numba.njit(lambda x: scaled(x) * 1.5)
 
 
 def closure(factor):

@@ -6,10 +6,7 @@ import pytest
 
 import fastgrad as fg
 
-
-@numba.njit
-def kepler(e, anomaly, eccentricity):
-    return e - eccentricity * np.sin(e) - anomaly
+kepler = numba.njit(lambda e, anomaly, eccentricity: e - eccentricity * np.sin(e) - anomaly)
 
 
 @numba.njit
@@ -22,9 +19,7 @@ def newton(e, anomaly, eccentricity):
 kepler_root = fg.implicit_root(kepler, newton)
 
 
-@numba.njit
-def squared_root(anomaly, eccentricity):
-    return kepler_root(1.0, anomaly, eccentricity) ** 2
+squared_root = numba.njit(lambda anomaly, eccentricity: kepler_root(1.0, anomaly, eccentricity) ** 2)
 
 
 @numba.njit
@@ -48,9 +43,7 @@ chain_root = fg.implicit_root(chain, solve_chain)
 V = np.array([0.5, 0.9, 0.7])
 
 
-@numba.njit
-def sum_of_chain(start, x):
-    return np.sum(chain_root(start, x) ** 3)
+sum_of_chain = numba.njit(lambda start, x: np.sum(chain_root(start, x) ** 3))
 
 
 def difference(function, x, step):
@@ -99,9 +92,7 @@ def test_a_root_of_an_array_is_differentiated_in_both_modes_and_to_the_second_or
 
 
 def test_float32_and_parameters_without_derivatives():
-    @numba.njit
-    def power(z, a, n, pair):
-        return z**n - a * pair[0]
+    power = numba.njit(lambda z, a, n, pair: z**n - a * pair[0])
 
     def solve(z, a, n, pair):
         return (a * pair[0]) ** (np.float32(1.0) / n)

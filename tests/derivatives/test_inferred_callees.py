@@ -68,10 +68,7 @@ def _compiled_names(call):
 def test_a_callee_whose_derivative_runs_is_not_compiled():
     square = _fresh(_square)
 
-    @numba.njit
-    def loss(x):
-        return square(x) + square(2.0 * x)
-
+    loss = numba.njit(lambda x: square(x) + square(2.0 * x))
     assert "_square" not in _compiled_names(lambda: fg.grad(loss)(3.0))
     assert fg.grad(loss)(3.0) == 30.0
     assert [type(overload) for overload in square.overloads.values()] == [InferredOverload]
@@ -134,10 +131,7 @@ def test_a_callee_keeps_its_error_model(from_python_first):
 
 
 def test_callees_that_call_themselves():
-    @numba.njit
-    def loss(x, n):
-        return x * _factorial(n)
-
+    loss = numba.njit(lambda x, n: x * _factorial(n))
     assert fg.grad(loss)(2.0, 4) == 24.0
     assert _factorial(5) == 120.0
 
@@ -157,9 +151,7 @@ def test_generators_are_compiled_at_once():
 
 
 def test_a_callee_that_numba_refuses_tells_the_same_error():
-    @numba.njit
-    def wrong(x):
-        return x.no_such_attribute
+    wrong = numba.njit(lambda x: x.no_such_attribute)
 
     @numba.njit
     def loss(x):
@@ -197,10 +189,7 @@ def test_first_class_functions():
     square = _fresh(_square)
     double = numba.njit(lambda x: 2.0 * x)
 
-    @numba.njit
-    def loss(x):
-        return square(x) * double(x)
-
+    loss = numba.njit(lambda x: square(x) * double(x))
     assert fg.grad(loss)(1.0) == pytest.approx(6.0)
     chosen = numba.njit(lambda fs, i, x: fs[i](x))
     fs = numba.typed.List.empty_list(numba.types.FunctionType(numba.types.float64(numba.types.float64)))
@@ -211,10 +200,7 @@ def test_first_class_functions():
 
 
 def test_array_callees_of_numpy():
-    @numba.njit
-    def loss(a, b):
-        return np.sum(np.linalg.solve(a, b)) + np.mean(b) * np.median(b)
-
+    loss = numba.njit(lambda a, b: np.sum(np.linalg.solve(a, b)) + np.mean(b) * np.median(b))
     a, b = np.array([[2.0, 0.3], [0.1, 1.5]]), np.array([1.0, 2.0])
     gradient = fg.grad(loss, argnums=1)(a, b)
     step = 1e-6

@@ -94,17 +94,8 @@ def call_before_root(x):
 
 
 FUNCTIONS = [
-    product_with_root,
-    root_of_zero,
-    quotient_of_itself,
-    root_of_power,
-    carried_element,
-    carried_argument,
-    exchanged,
-    product_of_matrix,
-    determinant,
-    solution,
-    call_before_root,
+    *(product_with_root, root_of_zero, quotient_of_itself, root_of_power, carried_element, carried_argument, exchanged),
+    *(product_of_matrix, determinant, solution, call_before_root),
 ]
 
 
@@ -191,15 +182,9 @@ def test_an_indeterminate_product_is_never_another_number(formula, x, limit):
 
 
 KNOWN_ZEROS = [
-    "np.exp(-1.0 / x**2)",
-    "np.exp(-1.0 / x)",
-    "1.0 / (1.0 + np.exp(-y / x))",
-    "1.0 / (1.0 / x**2 + 1.0)",
-    "np.sqrt(x * x) ** 2",
-    "np.exp(np.log(x * x))",
-    "np.sqrt(x) * x",
-    "np.sqrt(x) * (x - x)",
-    "np.arctan(y / (x * x))",
+    *("np.exp(-1.0 / x**2)", "np.exp(-1.0 / x)", "1.0 / (1.0 + np.exp(-y / x))", "1.0 / (1.0 / x**2 + 1.0)"),
+    *("np.sqrt(x * x) ** 2", "np.exp(np.log(x * x))", "np.sqrt(x) * x"),
+    *("np.sqrt(x) * (x - x)", "np.arctan(y / (x * x))"),
     "np.log(x + 1.0) * np.log(x + y) * 0.0 + np.sqrt(x) * np.sin(x)",
 ]
 """Formulas whose slope at 0 is 0, since that of a statement before the infinite slope is, or that of one after it falls quicker."""
@@ -216,10 +201,7 @@ def test_a_product_that_is_known_is_zero(formula):
 def test_other_numbers_of_a_sum_keep_their_slopes():
     """Only the operand of the infinite slope gets NaN, as in JAX."""
 
-    @numba.njit
-    def log_sum(p, theta):
-        return np.log(np.sum(np.exp(np.log(p) + theta)))
-
+    log_sum = numba.njit(lambda p, theta: np.log(np.sum(np.exp(np.log(p) + theta))))
     p, theta = np.array([0.0, 0.5, 0.5]), np.array([0.1, 0.2, 0.3])
     of_p, of_theta = fg.grad(log_sum, argnums=(0, 1))(p, theta)
     weights = p * np.exp(theta)
@@ -293,11 +275,8 @@ def selected_roots(x, m):
 
 
 UNUSED = [
-    first_of_roots,
-    squares_of_chosen_roots,
-    squares_of_chosen_stored_roots,
-    exponentials_of_chosen_logarithms,
-    selected_roots,
+    *(first_of_roots, squares_of_chosen_roots, squares_of_chosen_stored_roots),
+    *(exponentials_of_chosen_logarithms, selected_roots),
 ]
 
 
@@ -346,9 +325,7 @@ def square_at(x, depth):
 
 
 def test_an_indeterminate_product_across_calls():
-    @numba.njit
-    def product(p):
-        return math.exp(sum_of_logarithms(p, p.size))
+    product = numba.njit(lambda p: math.exp(sum_of_logarithms(p, p.size)))
 
     @numba.njit(parallel=True)
     def parallel_product(p):
@@ -357,9 +334,7 @@ def test_an_indeterminate_product_across_calls():
             total += np.log(p[i])
         return np.exp(total)
 
-    @numba.njit
-    def square_of_root(x):
-        return square_at(math.sqrt(x), 2)
+    square_of_root = numba.njit(lambda x: square_at(math.sqrt(x), 2))
 
     for function in (product, parallel_product):
         p = np.array([0.0, 0.5, 2.0])

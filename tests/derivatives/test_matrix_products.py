@@ -343,10 +343,7 @@ def test_an_operand_that_nothing_writes_later_is_not_copied():
 
 @pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 4), (3,)), ((3,), (4, 3))])
 def test_sizes_that_do_not_fit_are_an_error(shapes):
-    @numba.njit
-    def total(a, b):
-        return np.sum(np.dot(a, b))
-
+    total = numba.njit(lambda a, b: np.sum(np.dot(a, b)))
     a, b = (np.ones(shape) for shape in shapes)
     for derivative in (fg.grad(total), fg.value_and_grad(total, argnums=(0, 1))):
         with pytest.raises(ValueError, match="sizes"):

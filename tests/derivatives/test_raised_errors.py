@@ -217,9 +217,7 @@ def test_a_matrix_function_with_a_value_has_a_derivative(name, mode, element, si
     assert_same_outcome(outcome(MODES[mode], function, matrix), outcome(function, matrix))
 
 
-@njit
-def last_of_flat(x):
-    return x.flat[-1] * x.flat[0]
+last_of_flat = njit(lambda x: x.flat[-1] * x.flat[0])
 
 
 @pytest.mark.parametrize("mode", ["value_and_grad", "jvp"])

@@ -24,9 +24,7 @@ def arrays(x, rng):
     return (steps**2).sum() + (rng.random(3) * x[0]).sum() * rng.integers(1, 9, 2).sum() + rng.lognormal(0.0, x[1])
 
 
-@numba.njit
-def callee(y, rng):
-    return np.sin(y) + 0.1 * rng.normal()
+callee = numba.njit(lambda y, rng: np.sin(y) + 0.1 * rng.normal())
 
 
 @numba.njit
@@ -120,14 +118,8 @@ def test_both_ways_of_compilation_agree(function):
     assert bits(emitted) == bits(from_text)
 
 
-@numba.njit
-def jumping(x, rng):
-    return x[0] * rng.poisson(x[1])
-
-
-@numba.njit
-def shuffling(x, rng):
-    return (x * rng.permutation(2)).sum()
+jumping = numba.njit(lambda x, rng: x[0] * rng.poisson(x[1]))
+shuffling = numba.njit(lambda x, rng: (x * rng.permutation(2)).sum())
 
 
 @numba.njit
@@ -143,9 +135,7 @@ def choosing(x, first, second):
     return x[0] * rng.normal()
 
 
-@numba.njit
-def gradient_again(x, rng):
-    return (slope(x, rng) ** 2).sum()
+gradient_again = numba.njit(lambda x, rng: (slope(x, rng) ** 2).sum())
 
 
 slope = fg.grad(numbers)

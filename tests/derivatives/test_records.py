@@ -144,10 +144,7 @@ def test_a_pullback_leaves_an_instance_as_it_is():
 
 
 def test_a_pullback_leaves_an_instance_in_a_tuple_as_it_is():
-    @numba.njit
-    def of_parts(parts, x):
-        return mean_of(parts[0][0], x)
-
+    of_parts = numba.njit(lambda parts, x: mean_of(parts[0][0], x))
     mean = Mean(0.4, WEIGHTS.copy())
     value, pull = fg.vjp(of_parts, ((mean,), 1.0), X)
     assert value == mean_of(Mean(0.4, WEIGHTS.copy()), X)
@@ -331,10 +328,7 @@ def test_a_function_reads_some_fields_only(function):
 
 
 def test_an_array_of_records_with_two_axes_reads_one_field():
-    @numba.njit
-    def of_matrix(bodies):
-        return bodies[1, 0].place[1] ** 2
-
+    of_matrix = numba.njit(lambda bodies: bodies[1, 0].place[1] ** 2)
     matrix = np.stack([bodies(), bodies()])
     gradient = fg.grad(of_matrix)(matrix)
     assert gradient.shape == (2, 3)
@@ -343,10 +337,7 @@ def test_an_array_of_records_with_two_axes_reads_one_field():
 
 
 def test_a_record_reads_one_field():
-    @numba.njit
-    def of_record(body):
-        return body.place[1] ** 2
-
+    of_record = numba.njit(lambda body: body.place[1] ** 2)
     np.testing.assert_array_equal(fg.grad(of_record)(bodies()[1])["place"], [0.0, 2.2])
 
 

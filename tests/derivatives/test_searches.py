@@ -99,17 +99,13 @@ def compass_search_with_new_arrays(p):
     return x[0] + x[1]
 
 
-@njit
-def distance_of_root(p, scale):
-    return scale * (bisection(p) - 2.0) ** 2 + scale
+distance_of_root = njit(lambda p, scale: scale * (bisection(p) - 2.0) ** 2 + scale)
 
 
 bisection_with_tangent = fg.jvp(bisection, argnums=0)
 
 
-@njit
-def uses_tangent_of_root(p):
-    return p * bisection_with_tangent(p, p)[1]
+uses_tangent_of_root = njit(lambda p: p * bisection_with_tangent(p, p)[1])
 
 
 @njit
@@ -120,9 +116,7 @@ def sum_of_roots(p):
     return roots.sum()
 
 
-@njit
-def floor(x):
-    return np.floor(x[0]) * 2.0
+floor = njit(lambda x: np.floor(x[0]) * 2.0)
 
 
 @njit
@@ -205,26 +199,11 @@ def adaptive_steps(x):
 
 
 SEARCHES = [
-    bisection,
-    bisection_that_keeps_residuals,
-    bisection_by_selections,
-    golden_section,
-    compass_search,
-    compass_search_with_new_arrays,
+    *(bisection, bisection_that_keeps_residuals, bisection_by_selections, golden_section),
+    *(compass_search, compass_search_with_new_arrays),
 ]
 """Functions that look for what depends on p = 2."""
-OTHERS = [
-    floor,
-    signs,
-    count,
-    count_in_a_float,
-    steps_of_a_loop,
-    angle,
-    positions,
-    nearest,
-    newton,
-    adaptive_steps,
-]
+OTHERS = [floor, signs, count, count_in_a_float, steps_of_a_loop, angle, positions, nearest, newton, adaptive_steps]
 
 
 pytestmark = pytest.mark.usefixtures("no_kept_derivatives")  # warnings come from deriving
@@ -290,9 +269,6 @@ def test_a_line_warns_once():
 
 
 def test_the_remedy_does_not_warn():
-    @njit
-    def solver(start, p):
-        return start + bisection(p)
-
+    solver = njit(lambda start, p: start + bisection(p))
     root = fg.implicit_root(lambda x, p: x * x - p, solver)
     assert fg.grad(lambda p: root(0.0, p) * 3.0)(2.0) == pytest.approx(3.0 * 0.5 / np.sqrt(2.0))

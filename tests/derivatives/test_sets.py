@@ -264,13 +264,8 @@ def test_what_is_refused_of_sets():
             total = total * x + i
         return total
 
-    @numba.njit
-    def listed(x):
-        return x * next(iter({1, 2}))
-
-    @numba.njit
-    def popped(x):
-        return x * {1, 2}.pop()
+    listed = numba.njit(lambda x: x * next(iter({1, 2})))
+    popped = numba.njit(lambda x: x * {1, 2}.pop())
 
     for function, message in [
         (

@@ -174,26 +174,8 @@ def made_again(x, w):
 
 
 FUNCTIONS = [
-    summed,
-    largest,
-    middle,
-    selected,
-    fmax,
-    branch,
-    early_end,
-    masked,
-    overwritten,
-    last,
-    last_of_some,
-    smallest,
-    next_one,
-    compared,
-    read_in_no_loop,
-    read_until_break,
-    read_if,
-    read_on_the_diagonal,
-    written_again,
-    made_again,
+    *(summed, largest, middle, selected, fmax, branch, early_end, masked, overwritten, last, last_of_some, smallest),
+    *(next_one, compared, read_in_no_loop, read_until_break, read_if, read_on_the_diagonal, written_again, made_again),
 ]
 
 
@@ -248,10 +230,7 @@ def test_what_a_run_may_skip_is_guarded(function):
 
 
 def test_an_array_that_a_call_returns_may_be_written():
-    @numba.njit
-    def doubled(x):
-        return x + x
-
+    doubled = numba.njit(lambda x: x + x)
     fg.adjoint(doubled)(lambda g, y, x: 2.0 * g)
 
     @numba.njit

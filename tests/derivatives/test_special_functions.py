@@ -226,9 +226,7 @@ def test_all_rules_are_those_of_differences(name):
 def test_bessel_functions_have_derivatives_but_of_their_order(name):
     function, call = by_ctypes(name, 2)
 
-    @numba.njit
-    def of_order_2(x):
-        return function(2.0, x)
+    of_order_2 = numba.njit(lambda x: function(2.0, x))
 
     @numba.njit
     def of_integer(n, x):
@@ -284,10 +282,7 @@ def test_addresses_of_numba_and_functions_of_scipy_are_known():
 
     address = Address("stdtr", 2)
 
-    @numba.njit
-    def total(df, x):
-        return sum([address(df, number) for number in x])
-
+    total = numba.njit(lambda df, x: sum([address(df, number) for number in x]))
     x = np.array([-1.0, 0.3, 2.0])
     value, (by_df, by_x) = fg.value_and_grad(total, argnums=(0, 1))(3.5, x)
     assert value == pytest.approx(special.stdtr(3.5, x).sum())

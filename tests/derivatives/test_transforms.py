@@ -71,9 +71,7 @@ def weighted_sum(w, scale=2.0, *parts):
     return total
 
 
-@numba.njit
-def scaled(w, scale=2.0, *parts):
-    return w[0] * scale * (1 + len(parts))
+scaled = numba.njit(lambda w, scale=2.0, *parts: w[0] * scale * (1 + len(parts)))
 
 
 def weighted_sum_of_three(w, scale, first, second):
@@ -218,10 +216,7 @@ def test_tangents_of_tuples_are_tuples():
     product += np.vdot(of_complex, DIRECTION.inner[0]).real + of_float * DIRECTION.inner[1][0]
     assert product == pytest.approx(slope)
 
-    @numba.njit
-    def called(p, direction, x):
-        return tangent(p, x, direction)[1]
-
+    called = numba.njit(lambda p, direction, x: tangent(p, x, direction)[1])
     tangent = fg.jvp(f)
     assert called(POINT, DIRECTION, 0.9) == pytest.approx(slope)
     by_x = (called(POINT, DIRECTION, 0.9 + step) - called(POINT, DIRECTION, 0.9 - step)) / (2 * step)
@@ -490,13 +485,7 @@ def test_second_derivatives_take_one_argnum():
 
 @pytest.mark.parametrize(
     ("argument", "type"),
-    [
-        ("a", "unicode_type"),
-        (None, "none"),
-        (object(), "object"),
-        ({1.0}, "set"),
-        (np.ones(2, np.float16), "float16"),
-    ],
+    [("a", "unicode_type"), (None, "none"), (object(), "object"), ({1.0}, "set"), (np.ones(2, np.float16), "float16")],
 )
 def test_arguments_that_are_no_floats_are_refused(argument, type):
     calls = [fg.grad(loss), fg.jacobian(loss), fg.hessian(loss)]
@@ -605,10 +594,7 @@ def test_a_refusal_has_file_and_line():
 
 @pytest.mark.parametrize("none", [None, 0])
 def test_results_without_derivatives_take_none_or_zero_as_cotangents(none):
-    @numba.njit
-    def of_several_kinds(x):
-        return (x * x).sum(), x.argmax(), x > 1.0, "a text"
-
+    of_several_kinds = numba.njit(lambda x: ((x * x).sum(), x.argmax(), x > 1.0, "a text"))
     result, pullback = fg.vjp(of_several_kinds, X)
     assert result[3] == "a text"
     mask = None if none is None else np.zeros(X.shape)
@@ -702,10 +688,7 @@ def test_a_function_that_calls_a_gradient_is_differentiated_or_refused():
     np.testing.assert_allclose(fg.grad(f)(np.array([2.0, 0.5])), [math.cos(0.5), -2.0 * math.sin(0.5)])
     gradient = fg.grad(numba.njit(lambda w: np.sum(w**3)))
 
-    @numba.njit
-    def g(w):
-        return gradient(w)[0]
-
+    g = numba.njit(lambda w: gradient(w)[0])
     assert g(W) == pytest.approx(3 * W[0] ** 2)
     np.testing.assert_allclose(fg.grad(g)(W), [6 * W[0], *[0.0] * (len(W) - 1)])
     curvature = fg.hvp(numba.njit(lambda w: np.sum(w**3)))
@@ -889,9 +872,7 @@ def loss_and_size(w, x):
     return plain_loss(w, x) * 2.0, w.size
 
 
-@numba.njit
-def plain_loss(w, x):
-    return np.sum(np.sin(w * x))
+plain_loss = numba.njit(lambda w, x: np.sum(np.sin(w * x)))
 
 
 def test_compiled_functions_call_transforms():
@@ -912,9 +893,7 @@ def waves(w, x):
     return np.sin(w), (w.sum(), x)
 
 
-@numba.njit
-def jittered(w, x):
-    return np.sum(w) * x + np.random.random()
+jittered = numba.njit(lambda w, x: np.sum(w) * x + np.random.random())
 
 
 @numba.njit
@@ -925,9 +904,7 @@ def pulled_back(w, x, both):
     return first, pull((y, (0.0, 1.0))), pull_of_tuple(3.0)
 
 
-@numba.njit
-def of_tuple(both, n):
-    return both[0].sum() ** n * both[1]
+of_tuple = numba.njit(lambda both, n: both[0].sum() ** n * both[1])
 
 
 def test_compiled_functions_call_pullbacks():
@@ -948,14 +925,8 @@ def test_compiled_functions_call_pullbacks():
     assert after.alloc - before.alloc == after.free - before.free
 
 
-@numba.njit
-def slope_times(x, n):
-    return fg.grad(cubed)(x) * fg.jvp(cubed, (x, n), (1.0, None))[1]
-
-
-@numba.njit
-def cubed(x, n=3):
-    return x**n
+slope_times = numba.njit(lambda x, n: fg.grad(cubed)(x) * fg.jvp(cubed, (x, n), (1.0, None))[1])
+cubed = numba.njit(lambda x, n=3: x**n)
 
 
 def test_functions_that_call_transforms_are_differentiated():

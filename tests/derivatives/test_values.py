@@ -44,9 +44,7 @@ def box(x):
     return (x,)
 
 
-@numba.njit
-def unbox(boxed):
-    return boxed[0]
+unbox = numba.njit(lambda boxed: boxed[0])
 
 
 box.lowering_rule = lambda lowering, arguments: Box(arguments[0])
@@ -85,9 +83,7 @@ def test_a_value_is_one_class_in_both_modes(boxes):
 
 
 def test_messages_have_the_words_of_a_value(boxes):
-    @numba.njit
-    def sine_of_a_box(x):
-        return unbox(box(x)) + abs(box(x)[0])
+    sine_of_a_box = numba.njit(lambda x: unbox(box(x)) + abs(box(x)[0]))
 
     with pytest.raises(DifferentiationError, match="a box"):
         fg.grad(sine_of_a_box)(0.5)

@@ -22,14 +22,8 @@ def by_sign(a, b):
     return a * math.sin(b) if a > 0 else b * b
 
 
-@numba.njit
-def of_numbers(x, y):
-    return sine_times(x, y) + by_sign(x, 3) * y
-
-
-@numba.njit
-def of_arrays(x, y):
-    return (sine_times(x, y) * by_sign(x, x)).sum()
+of_numbers = numba.njit(lambda x, y: sine_times(x, y) + by_sign(x, 3) * y)
+of_arrays = numba.njit(lambda x, y: (sine_times(x, y) * by_sign(x, x)).sum())
 
 
 @numba.njit
@@ -50,9 +44,7 @@ def of_a_transposed_matrix(x):
     return by_sign(matrix.T, matrix.T).sum()
 
 
-@numba.njit
-def quotients(x):
-    return float(by_division(x, x - x[0]).size) + (x * x).sum()
+quotients = numba.njit(lambda x: float(by_division(x, x - x[0]).size) + (x * x).sum())
 
 
 @numba.vectorize
@@ -96,20 +88,14 @@ def test_derivatives_are_differences(name):
 def test_numbers_are_of_the_types_that_numba_chooses():
     x = np.array([1, 2], np.int32)
 
-    @numba.njit
-    def scale(factor, x):
-        return (by_sign(factor, x)).sum()
-
+    scale = numba.njit(lambda factor, x: (by_sign(factor, x)).sum())
     value, slope = fg.value_and_grad(scale)(np.float32(1.5), x)
     assert value == scale(np.float32(1.5), x)
     assert slope == pytest.approx(np.sin(1.0) + np.sin(2.0), rel=1e-6)
 
 
 def test_a_cast_to_float32_rounds():
-    @numba.njit
-    def square(x):
-        return float32(x) * float32(x)
-
+    square = numba.njit(lambda x: float32(x) * float32(x))
     value, slope = fg.value_and_grad(square)(2.3)
     assert value == square(2.3)
     assert slope == np.float32(4.6)
