@@ -308,9 +308,7 @@ def flight_cost(thrusts, body, start, goal, dt):
     return cost + 10.0 * np.linalg.norm(state[3:6])
 
 
-@numba.njit
-def logistic(x):
-    return 1.0 / (1.0 + np.exp(-x))
+logistic = numba.njit(lambda x: 1.0 / (1.0 + np.exp(-x)))
 
 
 @numba.njit
