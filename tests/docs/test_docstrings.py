@@ -100,9 +100,12 @@ DOCUMENTED_ELSEWHERE = {
 }
 """Classes whose methods need no docstring, and why."""
 
+BY_NUMBA_CUDA = {"fastgrad._src.cuda.codegen.intrinsics", "fastgrad._src.cuda.codegen.numba_cuda"}
+"""Modules that need numba-cuda, which the extra `test` does not bring."""
+
 
 def modules():
-    """The modules of fastgrad; those of a bridge only if its package is there."""
+    """The modules of fastgrad; those of a bridge and of numba-cuda only if the package is there."""
     root = Path(fastgrad.__file__).parent
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root.parent).with_suffix("").parts
@@ -112,7 +115,7 @@ def modules():
         try:
             yield importlib.import_module(name)
         except ImportError:
-            assert "bridges" in name or name in names.BRIDGES
+            assert "bridges" in name or name in names.BRIDGES | BY_NUMBA_CUDA
 
 
 def classes(holder, module):

@@ -125,6 +125,9 @@ def of_set(statement: str, arguments: Sequence[tuple[Any, ...]] = KEYS) -> Row:
 
 METHODS: dict[str, dict[str, Row]] = {
     "list": {
+        "__getitem__": of_list("items.append(x[0] * items[m])", INDICES),
+        "__iter__": of_list("items = [item * x[0] for item in items]"),
+        "__setitem__": of_list("items[m] = x[2]", INDICES),
         "append": of_list("items.append(x[0])"),
         "clear": of_list("items.clear()"),
         "copy": of_list("items = items.copy()"),
@@ -138,6 +141,9 @@ METHODS: dict[str, dict[str, Row]] = {
         "sort": of_list("items.sort()", [*COUNTS, (X * math.nan, 3, 0)]),
     },
     "list of arrays": {
+        "__getitem__": of_arrays("items.append(items[m])", INDICES),
+        "__iter__": of_arrays("items = [item * x for item in items]"),
+        "__setitem__": of_arrays("items[m] = x", INDICES),
         "append": of_arrays("items.append(x[:0])"),
         "clear": of_arrays("items.clear()"),
         "extend": of_arrays("items.extend([x, x[:1]])"),
@@ -146,6 +152,9 @@ METHODS: dict[str, dict[str, Row]] = {
         "reverse": of_arrays("items.reverse()"),
     },
     "list of tuples": {
+        "__getitem__": of_tuples("items.append(items[m])", INDICES),
+        "__iter__": of_tuples("items = [(second, first) for first, second in items]"),
+        "__setitem__": of_tuples("items[m] = (x[0], x[1])", INDICES),
         "append": of_tuples("items.append((x[0], x[1]))"),
         "clear": of_tuples("items.clear()"),
         "copy": of_tuples("items = items.copy()"),
@@ -156,6 +165,8 @@ METHODS: dict[str, dict[str, Row]] = {
         "sort": of_tuples("items.sort()", [*COUNTS, (X * math.nan, 3, 0)]),
     },
     "dictionary": {
+        "__getitem__": of_dictionary("items[m]"),
+        "__iter__": of_dictionary("max([key for key in items])"),
         "__setitem__": of_dictionary("0.0; items[m] = x[3]"),
         "clear": of_dictionary("0.0; items.clear()"),
         "copy": of_dictionary("items.copy()[m]"),
@@ -163,20 +174,17 @@ METHODS: dict[str, dict[str, Row]] = {
         "items": of_dictionary("sum([i * value for i, value in items.items()])"),
         "keys": of_dictionary("max([key for key in items.keys()])"),
         "pop": of_dictionary("items.pop(m)"),
-        "popitem": of_dictionary("items.popitem()[1]"),
         "setdefault": of_dictionary("items.setdefault(m, x[2])"),
         "update": of_dictionary("0.0; items.update({m: x[1]})"),
         "values": of_dictionary("max([value for value in items.values()])"),
     },
     "set": {
+        "__iter__": of_set("items.add(sum(sorted(items)))"),
         "add": of_set("items.add(m)"),
         "clear": of_set("items.clear()"),
         "copy": of_set("items = items.copy(); items.remove(m)"),
-        "difference": of_set("items = items.difference(items)"),
         "discard": of_set("items.discard(m)"),
-        "intersection": of_set("items = items.intersection(items)"),
         "remove": of_set("items.remove(m)"),
-        "union": of_set("items = items.union(items)"),
         "update": of_set("items.update([m, k])"),
     },
     "array": {
