@@ -79,9 +79,9 @@ def figures(content: dict[str, Any]) -> list[str]:
     """The table of a part."""
     machine = content["machine"]
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(content["tests"].items()))
-    lines = ["| figure | value |", "| --- | --- |"]
-    lines += [f"| {name} | {number(value)} |" for name, value in content["figures"].items()]
-    lines += ["", f"Tests: {outcomes}, in {content['seconds']:,} s, on {machine['cpu']}, Python {machine['python']},"]
+    lines = [f"| {name} | {number(value)} |" for name, value in content["figures"].items()]
+    lines = ["| figure | value |", "| --- | --- |", *lines, ""] if lines else []
+    lines += [f"Tests: {outcomes}, in {content['seconds']:,} s, on {machine['cpu']}, Python {machine['python']},"]
     lines += [f"NumPy {machine['numpy']}, Numba {machine['numba']}, at commit {machine['commit']}."]
     return lines
 

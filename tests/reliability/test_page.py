@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tests.reliability.figures import whole
 from tests.reliability.page import FOLDER, PAGE, PARTS, RESULTS, page, results
 
 pytestmark = pytest.mark.completeness
@@ -40,3 +41,20 @@ def test_a_mended_defect_names_a_test_that_exists(part):
             for file, name in tests:
                 assert (ROOT / file).exists(), file
                 assert not name or f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), name
+
+
+class Configuration:
+    """The arguments of a run of pytest, as `whole` reads them."""
+
+    def __init__(self, *args, **options):
+        self.args, self._options = args, {"markexpr": "not timed", **options}
+
+    def getoption(self, name, default=""):
+        return self._options.get(name, default)
+
+
+def test_a_run_of_a_folder_writes_figures_and_a_choice_of_tests_does_not():
+    assert whole(Configuration("tests/reliability/accuracy"))
+    assert not whole(Configuration("tests/reliability/accuracy", keyword="sum"))
+    assert not whole(Configuration("tests/reliability/accuracy", markexpr="completeness"))
+    assert not whole(Configuration("tests/reliability/test_page.py"))
