@@ -549,9 +549,14 @@ def from_python(value: Any, dtype: DType | None, make: Callable[[np.ndarray], Te
     return make(array_of(value, dtype))
 
 
+_PYTHON_TYPES = frozenset([bool, int, float, complex, str, bytes])
+
+
 def holds_tensor(value: Any) -> bool:
     """True if a nested list holds a tensor or a tensor-like object."""
     for item in value:
+        if type(item) in _PYTHON_TYPES:
+            continue
         if isinstance(item, Tensor) or any(isinstance(item, kind) for kind, _ in converters):
             return True
         if any(isinstance(item, kinds) for _, kinds, _ in _registered_conversions):

@@ -81,7 +81,7 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
     if isinstance(axis, float):
         raise TypeError(f"{name}: axis must be integers, got {axis!r}.")
     items = axis if isinstance(axis, (list, tuple)) else (axis,)
-    if items and all(type(item) is bool for item in items):
+    if items and type(items[0]) is bool and all(type(item) is bool for item in items):
         axis = [int(item) for item in items]  # TensorFlow takes them, but not beside integers
     numbers = as_python_ints(axis, f"{name}: axis")
     axes = set()
