@@ -2,16 +2,18 @@
 
     python -m tests.keras_fastgrad.keras_tests                        a sample of the files
     python -m tests.keras_fastgrad.keras_tests --full                 all files; writes the counts of each file
-    python -m tests.keras_fastgrad.keras_tests --record PYTHON        runs them on TensorFlow, in the environment of PYTHON
+    python -m tests.keras_fastgrad.keras_tests --record PYTHON        asks TensorFlow, in the environment of PYTHON, for what does not pass
 
-`not_passed_with_tensorflow.txt` lists the tests that do not pass on TensorFlow, and `excluded_tests.txt` those that pass there and
-not on fastgrad, each with its reason. The run fails if another test fails.
+`not_passed_with_tensorflow.txt` lists the tests that pass neither on fastgrad nor on TensorFlow, and `excluded_tests.txt` those that pass on
+TensorFlow and not on fastgrad, each with its reason. The run fails if another test fails. With `--keep FOLDER`, a run that was stopped goes on
+where it ended.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import importlib.util
 import json
 import os
@@ -20,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,66 +61,62 @@ def lines_of(path: Path) -> list[str]:
     return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
 
 
-def outcomes(python: str, files: Sequence[str], plugins: Sequence[str], processes: int) -> dict[str, str]:
-    """Runs files of tests, each in a process, and returns the outcome of each test by its name: "passed", "failed" or "skipped"."""
+def outcomes(
+    python: str, tests_by_file: Mapping[str, Sequence[str]], plugins: Sequence[str], processes: int, folder: Path
+) -> dict[str, str]:
+    """Runs files of tests, each in a process, and returns the outcome of each test by its name: "passed", "failed" or "skipped".
+
+    Args:
+        python: the interpreter that has Keras.
+        tests_by_file: the names of the tests to run of each file, below Keras's folder; none: all of them.
+        plugins: plugins of pytest.
+        processes: how many files run at once.
+        folder: where the outcomes of each file are kept. A file whose outcomes it has is not run.
+    """
     code = "import importlib.util; print(importlib.util.find_spec('keras').origin)"
     keras = Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()).parent
-    outcome_by_test: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder, "results")
-        root = str(FOLDER.parents[1])
-        variables = {**os.environ, RESULTS_VARIABLE: str(results), "KERAS_HOME": folder, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        variables["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        command = [
-            python,
-            "-m",
-            "pytest",
-            "-q",
-            "--no-header",
-            "--tb=line",
-            "-c",
-            os.devnull,
-            f"--rootdir={keras.parent}",
-        ]
-        command += [
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "tests.keras_fastgrad.keras_tests",
-            "--continue-on-collection-errors",
-        ]
-        for plugin in plugins:
-            command += ["-p", plugin]
+    command = [python, "-m", "pytest", "-q", "--no-header", "--tb=line", "-c", os.devnull, f"--rootdir={keras.parent}"]
+    for option in ("no:cacheprovider", "tests.keras_fastgrad.keras_tests", *plugins):
+        command += ["-p", option]
+    command.append("--continue-on-collection-errors")
+    paths = [str(FOLDER.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = {**os.environ, "KERAS_HOME": str(folder / "home"), "PYTHONPATH": os.pathsep.join(paths)}
+    variables["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-        def status_of(file: str) -> int:
-            try:
-                arguments = [*command, str(keras / file)]
-                return subprocess.run(
-                    arguments, env=variables, capture_output=True, check=False, timeout=1800
-                ).returncode
-            except subprocess.TimeoutExpired:
-                return -1
-
-        with ThreadPoolExecutor(processes) as pool:
-            for file, status in zip(files, pool.map(status_of, files), strict=True):
-                if status not in (0, 1, 5):  # not: all passed, some failed, no tests
-                    outcome_by_test[f"keras/{file}"] = "failed"  # not collected, or the process died
-        for line in results.read_text(encoding="utf-8").splitlines() if results.exists() else ():
+    def outcomes_of(file: str) -> dict[str, str]:
+        kept = folder / f"{file.replace('/', '.')}.json"
+        if kept.exists():
+            return dict(json.loads(kept.read_text(encoding="utf-8")))
+        results = kept.with_suffix(".lines")
+        results.write_text("")
+        arguments = [str(keras.parent / name) for name in tests_by_file[file]] or [str(keras / file)]
+        process = {"env": {**variables, RESULTS_VARIABLE: str(results)}, "capture_output": True, "timeout": 1800}
+        try:
+            status = subprocess.run([*command, *arguments], check=False, **process).returncode  # type: ignore[call-overload]
+        except subprocess.TimeoutExpired:
+            status = -1
+        outcome_by_test: dict[str, str] = {}
+        if status not in (0, 1, 5):  # not: all passed, some failed, no tests
+            outcome_by_test[f"keras/{file}"] = "failed"  # not collected, or the process died
+        for line in results.read_text(encoding="utf-8").splitlines():
             name, outcome = json.loads(line)
             outcome_by_test[name] = outcome if outcome_by_test.get(name) != "failed" else "failed"
-    return outcome_by_test
+        kept.write_text(json.dumps(outcome_by_test, indent=1), encoding="utf-8")
+        return outcome_by_test
+
+    with ThreadPoolExecutor(processes) as pool:
+        return {name: outcome for each in pool.map(outcomes_of, tests_by_file) for name, outcome in each.items()}
 
 
-def record(python: str, files: Sequence[str], processes: int) -> None:
-    """Writes the tests of some files that do not pass on TensorFlow; keeps the lines of other files."""
-    outcome_by_test = outcomes(python, files, (), processes)
-    others = [line for line in lines_of(NOT_PASSED) if line.split("::")[0].removeprefix("keras/") not in files]
-    names = sorted({*others, *[name for name, outcome in outcome_by_test.items() if outcome != "passed"]})
-    head = "# The tests of Keras 3.15.1 that do not pass on TensorFlow 2.21: failed, skipped, or with imports that are missing.\n"
-    NOT_PASSED.write_text(head + "\n".join(names) + "\n", encoding="utf-8")
-    print(
-        f"{sum(outcome == 'passed' for outcome in outcome_by_test.values())} of {len(outcome_by_test)} tests passed on TensorFlow"
-    )
+def record(python: str, names: Sequence[str], processes: int, folder: Path) -> None:
+    """Adds those of some tests that do not pass on TensorFlow to the list of these."""
+    tests_by_file: dict[str, list[str]] = {}
+    for name in names:
+        tests_by_file.setdefault(name.split("::")[0].removeprefix("keras/"), []).append(name)
+    outcome_by_test = outcomes(python, tests_by_file, (), processes, folder)
+    not_passed = {*lines_of(NOT_PASSED), *[name for name in names if outcome_by_test.get(name) != "passed"]}
+    head = "# The tests of Keras 3.15.1 that pass neither on fastgrad nor on TensorFlow 2.21: failed, skipped, or with imports that are missing.\n"
+    NOT_PASSED.write_text(head + "\n".join(sorted(not_passed)) + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,9 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m tests.keras_fastgrad.keras_tests", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--full", action="store_true", help="all files in place of the sample")
-    parser.add_argument(
-        "--record", metavar="PYTHON", help="run the tests on TensorFlow in the environment of this Python"
-    )
+    parser.add_argument("--record", metavar="PYTHON", help="the Python whose environment has TensorFlow")
+    parser.add_argument("--keep", metavar="FOLDER", help="where outcomes are kept, and not asked for again")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("files", nargs="*", help="files below Keras's folder, such as src/layers/core/dense_test.py")
     options = parser.parse_args(arguments)
@@ -137,15 +134,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     assert spec is not None, "Keras is not installed"
     assert spec.origin is not None
     files = options.files or (files_of_tests(Path(spec.origin).parent) if options.full else lines_of(SAMPLE))
-    if options.record:
-        record(options.record, files, options.processes)
-        return 0
-    outcome_by_test = outcomes(sys.executable, files, ["keras_fastgrad.pytest_plugin"], options.processes)
-    not_passed, excluded = set(lines_of(NOT_PASSED)), set(lines_of(EXCLUDED))
+    with contextlib.ExitStack() as stack:
+        folder = Path(options.keep or stack.enter_context(tempfile.TemporaryDirectory()))
+        parts = {name: folder / name for name in ("fastgrad", "tensorflow")}
+        for part in parts.values():
+            part.mkdir(parents=True, exist_ok=True)
+        every_test = dict.fromkeys(files, ())
+        plugins = ["keras_fastgrad.pytest_plugin"]
+        outcome_by_test = outcomes(sys.executable, every_test, plugins, options.processes, parts["fastgrad"])
+        excluded = set(lines_of(EXCLUDED))
+        if options.record:
+            failed = {name for name, outcome in outcome_by_test.items() if outcome != "passed"}
+            asked = sorted(failed - {*lines_of(NOT_PASSED), *excluded})
+            record(options.record, asked, options.processes, parts["tensorflow"])
+    not_passed = set(lines_of(NOT_PASSED))
     wanted = {name: outcome for name, outcome in outcome_by_test.items() if name not in not_passed}
     failed = sorted(name for name, outcome in wanted.items() if outcome != "passed")
     counts = collections.Counter(wanted.values())
-    print(f"{counts['passed']} of {len(wanted)} tests that pass on TensorFlow pass on fastgrad ({len(failed)} do not)")
+    print(
+        f"{counts['passed']} of {len(wanted)} tests that pass on TensorFlow or fastgrad pass on fastgrad ({len(failed)} do not)"
+    )
     unexpected = [name for name in failed if name not in excluded]
     print(*[f"failed and not in {EXCLUDED.name}: {name}" for name in unexpected], sep="\n")
     mended = sorted(name for name in excluded if outcome_by_test.get(name) == "passed")

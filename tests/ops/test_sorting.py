@@ -100,6 +100,25 @@ def test_what_has_no_order_is_refused():
 # ---- unique ------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 4), max_size=8), st.sampled_from(["int32", "float32", "bfloat16", "uint8", "string"]))
+def test_unique_keeps_the_order_of_appearance(values, dtype):
+    x = (
+        tf.constant([str(v) for v in values], tf.string)
+        if dtype == "string"
+        else tf.cast(tf.constant(values, tf.int32), dtype)
+    )
+    y, idx, count = tf.unique_with_counts(x)
+    expected = list(dict.fromkeys(x.numpy().tolist()))
+    assert y.numpy().tolist() == expected
+    assert y.dtype == dtype
+    assert [expected[i] for i in idx.numpy()] == x.numpy().tolist()
+    assert count.numpy().tolist() == [x.numpy().tolist().count(value) for value in expected]
+    pair = tf.unique(x, tf.int64)
+    assert pair.idx.dtype == tf.int64
+    np.testing.assert_array_equal(pair.idx, idx)
+
+
 def test_unique_refuses_what_does_not_fit():
     for function in (tf.unique, tf.unique_with_counts):
         for x in (3, [[1, 2]]):
@@ -131,8 +150,12 @@ def test_searchsorted_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="side"):
         tf.searchsorted([1, 3], [3], "middle")
     for sequence, values in [
-        *(([1.0, 3.0], [0, 3]), ([[1, 3], [2, 4]], [[0, 3]]), ([[1, 3], [2, 4]], [0, 3]), ([1, 3], 3)),
-        *((3, [3]), ([False, True], [True])),
+        ([1.0, 3.0], [0, 3]),
+        ([[1, 3], [2, 4]], [[0, 3]]),
+        ([[1, 3], [2, 4]], [0, 3]),
+        ([1, 3], 3),
+        (3, [3]),
+        ([False, True], [True]),
     ]:
         with pytest.raises(tf.errors.InvalidArgumentError, match="searchsorted"):
             tf.searchsorted(sequence, values)

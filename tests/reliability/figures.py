@@ -119,7 +119,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def whole(config: pytest.Config) -> bool:
     """Whether all tests of the folders in the command line run: no file, no test and no part of them was chosen."""
     chosen = [config.getoption(name, None) for name in ("keyword", "deselect", "lf", "stepwise", "maxfail")]
-    chosen.append(config.getoption("markexpr") not in ("", "not timed"))  # the second is that of pyproject.toml
+    chosen.append(config.getoption("markexpr") not in ("", *config.getini("addopts")))
     return not any(chosen) and all((FOLDER.parents[1] / argument).is_dir() for argument in config.args)
 
 

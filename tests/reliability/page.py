@@ -106,7 +106,7 @@ def section(part: str, target: str) -> list[str]:
         lines += figures(json.loads((folder / "figures.json").read_text(encoding="utf-8")))
     lines += whole_suite(folder / "whole_suite.json")
     if mended := words(folder / "mended.md"):
-        lines += ["", "Found and mended:", "", mended]
+        lines += ["", "Defects found and fixed:", "", mended]
     return lines
 
 

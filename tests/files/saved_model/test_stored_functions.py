@@ -295,14 +295,14 @@ def node_of(graph, name):
     [
         (lambda c, g: node_of(g, "reshape").update(name="launch"), "an operation that is not in fastgrad: 'launch'"),
         (lambda c, g: node_of(g, "reshape").update(kind="python"), "a node of the kind 'python'"),
-        (lambda c, g: node_of(g, "multiply").update({"in": [0, 99]}), "there are . values"),
+        (lambda c, g: node_of(g, "multiply").update({"in": [0, 99]}), "below ., got"),
         (lambda c, g: node_of(g, "reshape")["attributes"].update(shape={"tuple": [5]}), "cannot reshape array"),
         (
             lambda c, g: node_of(g, "reshape").update(attributes={"size": 3}),
             "does not take 1 inputs and the attributes",
         ),
         (lambda c, g: node_of(g, "multiply").update(out=[["float64", {"tuple": [5, 3]}]]), "the rule gives"),
-        (lambda c, g: g.update(results=[-1]), "there are . values"),
+        (lambda c, g: g.update(results=[-1]), "below ., got"),
         (lambda c, g: c["objects"][0].update(children=[["v", 77]]), "there is no object 77"),
         (lambda c, g: c["objects"][0].update(kind="code"), "an object of the kind 'code'"),
         (lambda c, g: c.update(version=2), "version 2"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.image.projection import projective_transform
@@ -18,12 +18,6 @@ from fastgrad._src.ops.custom_gradient import stop_gradient
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 FILL_MODES_OF_TENSORFLOW = ("constant", "nearest", "wrap", "reflect")
-
-
-def check_choice(argument: str, value: Any, choices: Sequence[Any]) -> None:
-    """ValueError unless ``value`` is one of ``choices``."""
-    if value not in choices:
-        raise ValueError(f"`{argument}` must be one of {choices}. Received: {argument}={value}")
 
 
 def affine_transform(
@@ -54,8 +48,8 @@ def affine_transform(
         InvalidArgumentError: the fill mode is ``"mirror"``, which TensorFlow lacks, or there are neither one nor ``batch`` transforms.
     """
     data_format = standardize_data_format(data_format)
-    check_choice("interpolation", interpolation, INTERPOLATIONS)
-    check_choice("fill_mode", fill_mode, FILL_MODES)
+    check_choice("affine_transform", INTERPOLATIONS, interpolation=interpolation)
+    check_choice("affine_transform", FILL_MODES, fill_mode=fill_mode)
     if fill_mode not in FILL_MODES_OF_TENSORFLOW:
         text = f"affine_transform: fill_mode {fill_mode!r} is none of {FILL_MODES_OF_TENSORFLOW}; use 'reflect'."
         raise InvalidArgumentError(text)

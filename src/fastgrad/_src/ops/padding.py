@@ -154,7 +154,8 @@ def pad(
     edge = 1 if mode == "REFLECT" else 0
     for axis, ((low, high), length) in enumerate(zip(padding_pairs, shape, strict=True)):
         if max(low, high) > length - edge:
-            refuse("pad", f"mode {mode} can't pad {low}, {high} around {length} of axis {axis}", InvalidArgumentError)
+            requirement = f"paddings must be at most {length - edge} in mode {mode} for axis {axis} of size {length}"
+            refuse("pad", requirement, InvalidArgumentError, paddings=(low, high))
     return _mirror_pad_operation(x, paddings=padding_pairs, edge=edge)
 
 

@@ -145,7 +145,8 @@ def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, 
     if x.ndim != 2 or not x.dtype.is_floating:
         refuse(what, "logits should be a matrix of floats", InvalidArgumentError, shape=x.shape, dtype=x.dtype)
     if count < 0 or (not x.shape[1] and count and x.shape[0]):
-        refuse(what, f"needs num_samples >= 0 and classes, got {count} of {x.shape[1]}", InvalidArgumentError)
+        requirement = "num_samples must be >= 0, and num_classes > 0"
+        refuse(what, requirement, InvalidArgumentError, num_samples=count, num_classes=x.shape[1])
     kernel_dtype = result_dtype if result_dtype in (dtypes.int32, dtypes.int64) else dtypes.int64
     classes = draws.categories(x, draw_words((x._array.shape[0], count)), count=count, dtype=kernel_dtype.name)
     return classes if kernel_dtype is result_dtype else cast(classes, result_dtype)

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import check_length, check_type, require
+from fastgrad._src.core.argument_checks import check_choice, check_length, check_type, require
 from fastgrad._src.core.dtypes import DType
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_int
 from fastgrad._src.ops.python_function import call_of_strings
 from fastgrad._src.structures.strings.elements import parse_number
-from fastgrad._src.structures.strings.rows import array_of_elements, bytes_attribute, check_choice, strings_of
+from fastgrad._src.structures.strings.rows import array_of_elements, bytes_attribute, strings_of
 
 _COLUMN_DTYPES = ("float32", "float64", "int32", "int64", "string")
 _QUOTED = re.compile(rb'"((?:[^"]|"")*)"', re.DOTALL)
@@ -62,7 +62,8 @@ def decode_csv(
         raise ValueError(f"{what}: select_cols is not strictly increasing from 0 on: {columns}.")
     strings = strings_of(what, records)
     for number, default in enumerate(defaults):
-        check_choice(what, f"record_defaults[{number}]", default.dtype.name, _COLUMN_DTYPES)
+        dtype = {f"record_defaults[{number}]": default.dtype.name}
+        check_choice(what, _COLUMN_DTYPES, InvalidArgumentError, **dtype)
         if default.ndim > 1 or default._array.size > 1:
             raise InvalidArgumentError(
                 f"{what}: There should only be 1 default per field but field {number} has shape {default.shape}."

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
-from fastgrad._src.core.argument_checks import check_rank, refuse
+from fastgrad._src.core.argument_checks import check_choice, check_rank, refuse
 from fastgrad._src.core.damaged_file import parser_errors_as_one
 from fastgrad._src.core.errors import DataLossError, InvalidArgumentError
 from fastgrad._src.core.operand_errors import check_not_narrow
@@ -21,7 +21,7 @@ from fastgrad._src.files.formats.decompression import decompressed
 from fastgrad._src.files.records.messages import message_class
 from fastgrad._src.ops.arguments import as_python_int, as_python_ints
 from fastgrad._src.ops.python_function import call_of_strings, call_on_host
-from fastgrad._src.structures.strings.rows import array_of_elements, check_choice, strings_of
+from fastgrad._src.structures.strings.rows import array_of_elements, check_string_choice, strings_of
 
 _RAW_DTYPES = (
     *("float16", "float32", "float64", "int32", "uint16", "uint8", "int16", "int8", "int64"),
@@ -65,7 +65,7 @@ def decode_raw(
     if out_type is None:
         raise TypeError(f"{what}: Expected DataType for argument 'out_type' not None.")
     dtype = dtypes.as_dtype(out_type)
-    check_choice(what, "out_type", dtype.name, _RAW_DTYPES)
+    check_choice(what, _RAW_DTYPES, InvalidArgumentError, out_type=dtype.name)
     strings = strings_of(what, input_bytes)
     size = dtype.numpy.itemsize
     length = None if fixed_length is None else as_python_int(fixed_length, f"{what}: fixed_length")
@@ -78,11 +78,13 @@ def decode_raw(
         if length is not None:
             texts = [text[:length].ljust(length, b"\0") for text in texts]
         width = len(texts[0]) if texts else length or 0
-        for text in texts:
+        for number, text in enumerate(texts):
             if len(text) != width:
-                refuse(what, f"the strings must be of one size, got {width} and {len(text)}", InvalidArgumentError)
+                requirement = f"all strings must have the size of the first one, {width}"
+                refuse(what, requirement, InvalidArgumentError, element=number, size=len(text))
         if width % size:
-            refuse(what, f"the size of the input must be a multiple of {size}, got {width}", InvalidArgumentError)
+            requirement = f"the size of the strings must be a multiple of {size}, the size of {dtype.name}"
+            refuse(what, requirement, InvalidArgumentError, size=width)
         joined = np.frombuffer(b"".join(texts), np.uint8)
         if dtype.name == "bool":
             joined = (joined != 0).view(np.uint8)
@@ -347,7 +349,7 @@ def decode_compressed(bytes: Any, compression_type: str = "", name: str | None =
         DataLossError: a string is damaged or truncated.
     """
     what = "decode_compressed"
-    check_choice(what, "compression_type", compression_type, ("", "ZLIB", "GZIP"))
+    check_string_choice(what, ("", "ZLIB", "GZIP"), compression_type=compression_type)
 
     def contents(text: Any) -> Any:
         if not compression_type:

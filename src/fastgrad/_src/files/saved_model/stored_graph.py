@@ -111,7 +111,7 @@ class StoredGraph:
         self._outputs = list(outputs)
         for node in data["nodes"]:
             self._nodes.append(self._read_node(node))
-        self.results = self._checked_value_numbers(data["results"], "its results are")
+        self.results = self._checked_value_numbers(data["results"], "its results")
 
     def result_specs(self) -> list[TensorSpec]:
         """Returns the specs of the results; sizes that depend on arguments are unknown."""
@@ -139,14 +139,16 @@ class StoredGraph:
 
     def _checked_value_numbers(self, numbers: Any, what: str) -> tuple[int, ...]:
         if not isinstance(numbers, list) or not all(type(i) is int and 0 <= i < len(self._outputs) for i in numbers):
-            raise ValueError(f"{self._name}: {what} {numbers!r:.100}, and there are {len(self._outputs)} values")
+            raise ValueError(
+                f"{self._name}: {what} must be numbers of earlier values, below {len(self._outputs)}, got {numbers!r:.100}"
+            )
         return tuple(numbers)
 
     def _read_node(self, data: Any) -> _StoredNode:
         kind = data["kind"]
         if kind not in _KINDS:
             raise ValueError(f"{self._name}: it has a node of the kind {kind!r:.100}")
-        inputs = self._checked_value_numbers(data["in"], f"the inputs of node {len(self._nodes)} are")
+        inputs = self._checked_value_numbers(data["in"], f"the inputs of node {len(self._nodes)}")
         payload: Any = None
         if kind in {"read", "assign"}:
             payload = self._state_of(data["variable"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastgrad._src.core.argument_checks import require
+from fastgrad._src.core.argument_checks import check_choice, require
 from fastgrad._src.core.names import declare_missing
 from fastgrad._src.core.recording import is_recorded_for_file, is_state_recorded
 from fastgrad._src.core.tensor import Tensor
@@ -74,8 +73,11 @@ class TextVectorization(CategoricalLayer):
     ) -> None:
         modes = ("int", "one_hot", "multi_hot", "count", "tf_idf")
         mode = checked_output_mode("TextVectorization", output_mode, modes, sparse)
-        _check_choice("standardize", standardize, ("lower_and_strip_punctuation", "lower", "strip_punctuation"))
-        _check_choice("split", split, ("whitespace", "character"))
+        if not callable(standardize):
+            choices = (None, "lower_and_strip_punctuation", "lower", "strip_punctuation")
+            check_choice(self, choices, standardize=standardize)
+        if not callable(split):
+            check_choice(self, (None, "whitespace", "character"), split=split)
         is_lengths = isinstance(ngrams, tuple) and all(isinstance(item, int) for item in ngrams)
         if not (ngrams is None or isinstance(ngrams, int) or is_lengths):
             raise ValueError(f"`ngrams` must be None, an integer, or a tuple of integers. Received: ngrams={ngrams}")
@@ -251,11 +253,6 @@ class TextVectorization(CategoricalLayer):
 
     def _load_texts(self, texts: dict[str, str]) -> None:
         self._lookup_layer._load_texts(texts)
-
-
-def _check_choice(argument: str, value: str | Callable[..., Any] | None, choices: tuple[str, ...]) -> None:
-    if value is not None and value not in choices and not callable(value):
-        raise ValueError(f"TextVectorization: `{argument}` must be None, a function, or in {choices}, got {value!r}")
 
 
 def _function_config(value: Any) -> Any:

@@ -10,9 +10,7 @@ from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.image.colors import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from fastgrad._src.image.geometry import extract_patches
 from fastgrad._src.image.quality import sobel_edges, ssim
-from fastgrad._src.keras.affine_transform import (
-    affine_transform,
-)
+from fastgrad._src.keras.affine_transform import affine_transform
 from fastgrad._src.keras.image_axes import (
     apply_as_batch,
     apply_channels_last,

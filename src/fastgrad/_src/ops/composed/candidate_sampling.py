@@ -118,7 +118,8 @@ def _checked_arguments(
         raise InvalidArgumentError(f"{caller}: num_true={columns}, num_sampled={count}, range_max={size} must be >= 1.")
     check_shapes(caller, f"true_classes (batch, {columns})", InvalidArgumentError, true)
     if unique and count > size:
-        refuse(caller, f"Sampler's range is too small: {size} for {count} distinct samples", InvalidArgumentError)
+        requirement = "Sampler's range is too small: distinct samples need num_sampled <= range_max"
+        refuse(caller, requirement, InvalidArgumentError, num_sampled=count, range_max=size)
     message = f"{caller}: true_classes must be in [0, {size})"
     assert_greater_equal(true, 0, message)
     assert_less(true, size, message)

@@ -27,7 +27,7 @@ from fastgrad._src.structures.strings.rows import (
     STRING_DTYPES,
     array_of_elements,
     bytes_attribute,
-    check_choice,
+    check_string_choice,
     elements_operation,
     elementwise,
     string_operation,
@@ -85,7 +85,7 @@ def length(input: Any, unit: str = "BYTE", name: str | None = None) -> Any:
         TypeError: a Python value that is no string.
         InvalidArgumentError: a tensor of another dtype, or an unknown unit.
     """
-    check_choice("length", "unit", unit, _UNITS)
+    check_string_choice("length", _UNITS, unit=unit)
     return _length(strings_of("length", input), unit=unit)
 
 
@@ -196,7 +196,7 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE", name: str | None 
     """
     x, starts = strings_of("substr", input), ops.tensor_of(pos)
     lengths = _convert_lengths(starts, len)
-    check_choice("substr", "unit", unit, _UNITS)
+    check_string_choice("substr", _UNITS, unit=unit)
     if starts._array.dtype not in INDEX_DTYPES:
         raise InvalidArgumentError(f"substr: pos must be int32 or int64, got {starts.dtype.name}; use tf.cast.")
     if lengths.dtype is not starts.dtype:
@@ -327,5 +327,5 @@ def to_number(input: Any, out_type: Any = dtypes.float32, name: str | None = Non
         InvalidArgumentError: a string is no number, or an integer out of range; another dtype.
     """
     dtype = dtypes.as_dtype(out_type)
-    check_choice("to_number", "out_type", dtype.name, [choice.name for choice in _NUMBER_DTYPES])
+    check_string_choice("to_number", [choice.name for choice in _NUMBER_DTYPES], out_type=dtype.name)
     return _to_number(strings_of("to_number", input), dtype=dtype.name)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import check_choice, check_type
 from fastgrad._src.core.composite import CompositeOperand
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.lowering import ResultSize
@@ -210,15 +211,10 @@ def integer_attribute(name: str, argument: str, value: Any) -> int:
         raise TypeError(f"{name}: {argument} must be an integer, got {value!r}.") from None
 
 
-def check_choice(name: str, argument: str, value: Any, choices: Sequence[str]) -> None:
-    """Raises TypeError unless an argument is a string, InvalidArgumentError unless it is one of ``choices``."""
-    if not isinstance(value, (str, bytes)):
-        raise TypeError(f"{name}: {argument} must be a string, got {value!r}.")
-    if value not in choices:
-        names = ", ".join(f'"{choice}"' for choice in choices)
-        raise InvalidArgumentError(
-            f"{name}: Value for attr '{argument}' of {value!r} is not in the list of allowed values: {names}"
-        )
+def check_string_choice(name: str, choices: Sequence[str], **arguments: Any) -> None:
+    """Raises TypeError unless each argument is a string, InvalidArgumentError unless it is one of ``choices``."""
+    check_type(name, "a string", (str, bytes), **arguments)
+    check_choice(name, choices, InvalidArgumentError, **arguments)
 
 
 def elementwise(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -28,7 +28,7 @@ from fastgrad._src.structures.strings.rows import (
     INDEX_DTYPES,
     array_of_elements,
     call_for_rows,
-    check_choice,
+    check_string_choice,
     elements_operation,
     elementwise,
     integer_attribute,
@@ -179,7 +179,7 @@ def _decoding_options(
         TypeError: the encoding or ``errors`` is no string, or ``replacement_char`` no integer.
         InvalidArgumentError: the encoding or ``errors`` is unknown, or ``replacement_char`` is no code of Unicode.
     """
-    check_choice(name, "errors", errors, _ERRORS)
+    check_string_choice(name, _ERRORS, errors=errors)
     check_type(name, "a string", str, input_encoding=input_encoding)
     replacement_char = integer_attribute(name, "replacement_char", replacement_char)
     check_interval(name, f"[0, {_LAST_CODE}]", InvalidArgumentError, replacement_char=replacement_char)
@@ -201,7 +201,7 @@ def _decoding_options(
 
 
 def _checked_output_encoding(name: str, argument: str, encoding: str, replacement_char: int) -> str:
-    check_choice(name, argument, encoding, _OUTPUT_ENCODINGS)
+    check_string_choice(name, _OUTPUT_ENCODINGS, **{argument: encoding})
     replacement_char = integer_attribute(name, "replacement_char", replacement_char)
     if replacement_char in _SURROGATES or not 0 <= replacement_char <= _LAST_CODE:
         raise InvalidArgumentError(f"{name}: replacement_char out of unicode codepoint range, got {replacement_char}.")
@@ -350,7 +350,7 @@ def unicode_encode(
         ValueError: a scalar.
         InvalidArgumentError: another dtype, encoding or ``errors``; a number that is no code under ``"strict"``.
     """
-    check_choice("unicode_encode", "errors", errors, _ERRORS)
+    check_string_choice("unicode_encode", _ERRORS, errors=errors)
     options = {
         "encoding": _checked_output_encoding("unicode_encode", "output_encoding", output_encoding, replacement_char),
         "errors": errors,
