@@ -153,6 +153,15 @@ def nested_loops(x):
     return (a * a).sum()
 
 
+@numba.njit
+def large_products(x):
+    a, m = np.zeros(3), np.ones((9, 9)) * x[0]
+    for i in range(3):
+        large = m @ (m * x[i])
+        a[i] = large[i, 0] + np.linalg.inv(np.eye(9) + large * 0.001)[0, i]
+    return (a * a).sum()
+
+
 FUNCTIONS = [
     rotations,
     carried_matrix,
@@ -169,6 +178,7 @@ FUNCTIONS = [
     of_complex_numbers,
     of_float32,
     nested_loops,
+    large_products,
 ]
 
 

@@ -121,7 +121,7 @@ class _Search:
     def __init__(self, function: Function, is_last: bool = False) -> None:
         self._function = function
         self.flow = ControlFlow(function)
-        self.unrolling = None if is_last else Unrolling(function, self.flow, _is_product)
+        self.unrolling = None if is_last else Unrolling(function, self.flow)
         self.arrays = {
             root
             for root in function.roots

@@ -15,6 +15,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Root,
     View,
     index_constant,
+    scalars_among,
     with_replaced_numbers,
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
@@ -22,6 +23,7 @@ from fastgrad._src.derivatives.ir.statements import (
     Allocate,
     BeginLoop,
     Branch,
+    Call,
     Compute,
     Draw,
     Jump,
@@ -35,7 +37,7 @@ from fastgrad._src.derivatives.ir.statements import (
 
 _MOST_ITERATIONS = 16
 """The number of iterations of the longest loop that is unrolled."""
-_COPIED = (Compute, Draw, Load, Store, Allocate, Reshape, Size)
+_COPIED = (Compute, Draw, Load, Store, Allocate, Reshape, Size, Call)
 """The statements of loops that are unrolled."""
 
 
@@ -47,8 +49,7 @@ class Unrolling:
         replaced: the numbers of the heads of loops that were unrolled, by what they are after the loops.
     """
 
-    def __init__(self, function: Function, flow: ControlFlow, is_copied: Callable[[Statement], bool]) -> None:
-        """Finds the loops. ``is_copied`` tells of calls whether they are gone when loops are unrolled."""
+    def __init__(self, function: Function, flow: ControlFlow) -> None:
         self._function, self._flow, self._loops = function, flow, flow.loops
         self.replaced: dict[Operand, Operand] = {}
         self.steps: dict[Block, NextIteration] = {}
@@ -61,7 +62,6 @@ class Unrolling:
                 and all(
                     isinstance(statement, (BeginLoop, NextIteration))
                     or (type(statement) in _COPIED and statement not in kept)
-                    or is_copied(statement)
                     for block in body
                     for statement in block.statements
                 )
@@ -206,6 +206,11 @@ class _Copier:
         copied.replace(self.final)
         if isinstance(statement, Compute):
             copied.partials = list(statement.partials)
+        if isinstance(statement, Call):
+            copied.arguments = list(map(self.final, statement.arguments))
+            copied.results = [self._names[result] for result in statement.results]
+            for scalar in scalars_among(copied.results):
+                scalar.definition = copied
         if hasattr(statement, "root"):
             copied.root = self._names.get(statement.root, statement.root)
         if hasattr(statement, "target"):
