@@ -155,10 +155,10 @@ def nested_loops(x):
 
 @numba.njit
 def large_products(x):
-    a, m = np.zeros(3), np.ones((9, 9)) * x[0]
+    a, m = np.zeros(3), np.ones((5, 5)) * x[0]
     for i in range(3):
         large = m @ (m * x[i])
-        a[i] = large[i, 0] + np.linalg.inv(np.eye(9) + large * 0.001)[0, i]
+        a[i] = large[i, 0] + np.linalg.inv(np.eye(5) + large * 0.001)[0, i]
     return (a * a).sum()
 
 

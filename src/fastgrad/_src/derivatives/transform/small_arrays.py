@@ -15,7 +15,7 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
-from fastgrad._src.derivatives.ir.call_rules import SumOfProducts
+from fastgrad._src.derivatives.ir.call_rules import CallRule, SumOfProducts
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
@@ -37,6 +37,7 @@ from fastgrad._src.derivatives.ir.statements import (
     Load,
     NextIteration,
     Reshape,
+    Return,
     Size,
     Statement,
     Store,
@@ -76,7 +77,7 @@ def split_small_arrays(function: Function, replace: Replace) -> bool:
     heads = search.heads_of_loops()
     calls = [statement for _, _, statement in _accesses(function) if isinstance(statement, Call)]
     products = [call for call in calls if search.arrays.issuperset(call.makes) and call.makes]
-    count = search.unrolling.statement_count(heads) + sum(map(_product_count, products)) * 4
+    count = search.unrolling.statement_count(heads) + 2 * sum(map(_product_count, products))
     if count > _MOST_STATEMENTS:
         return False
     for block in function.blocks:
@@ -188,13 +189,12 @@ class _Search:
         return False
 
     def _drop_others(self) -> None:
-        """Drops arrays with other uses than loads, stores, products and phis that have only such uses."""
+        """Drops arrays that anything else makes than allocations, small products and phis of such arrays, or that anything else writes than stores."""
         function, arrays = self._function, self.arrays
         arrays -= {*function.fills, *[root.source for root in function.roots if root.source is not None]}
-        for block, _, statement in _accesses(function):
+        for _, _, statement in _accesses(function):
             if statement in function.appended or not self._is_plain(statement):
                 arrays.difference_update(statement.arrays, statement.makes, statement.writes)
-            arrays.difference_update(*[value.roots for value in block.results])
         count = -1
         while count != len(arrays):
             count = len(arrays)
@@ -204,10 +204,10 @@ class _Search:
                         arrays -= _names_of(phi)
                 for statement in block.statements:
                     if isinstance(statement, Call) and not _is_small_product(statement, arrays):
-                        arrays.difference_update(statement.reads, statement.makes)
+                        arrays.difference_update(statement.makes)
 
     def _is_plain(self, statement: Statement) -> bool:
-        """True for a statement that makes a small array, reads or writes one element, or is a product."""
+        """True for a statement that makes a small array, reads or writes one element, or only reads whole arrays."""
         if isinstance(statement, Load) and statement.guards:
             return False
         value = statement.operands[0] if isinstance(statement, Store) else None
@@ -215,7 +215,7 @@ class _Search:
             return False
         if isinstance(statement, (Load, Store)):
             return all(map(self._is_in_range, _indices(statement), statement.root.dims))
-        return isinstance(statement, Allocate) or _is_product(statement)
+        return isinstance(statement, Allocate) or (isinstance(statement, Call) and isinstance(statement.rule, CallRule))
 
     def _is_in_range(self, index: Operand, size: Operand) -> bool:
         """True for an index of an element, or one that will be a constant."""
@@ -231,10 +231,6 @@ def _indices(statement: Load | Store) -> list[Operand]:
 def _names_of(phi: Phi) -> set[Root]:
     """Returns the array that a phi is, and those that it may be."""
     return {root for value in (phi.target, *phi.incoming.values()) for root in value.roots}
-
-
-def _is_product(statement: Statement) -> bool:
-    return isinstance(statement, Call) and statement.is_product
 
 
 def _is_split(phi: Phi, arrays: set[Root]) -> bool:
@@ -394,7 +390,14 @@ class _Splitter:
                     elements[phi.target] = self._new_phis(phi.target, block)
                     array_phis.append((block, phi, phi.target))
             self._elements[block] = elements
-            block.statements = [each for each in block.statements if not self._is_replaced(each, elements)]
+            statements, block.statements = block.statements, []
+            for statement in statements:
+                if not self._is_replaced(statement, elements):
+                    if isinstance(statement, Call):
+                        statement.arguments = [self._in_memory(view, block, elements) for view in statement.arguments]
+                    block.statements.append(statement)
+            if isinstance(block.end, Return):
+                block.end.values = [self._in_memory(view, block, elements) for view in block.end.values]
         for (root, block), phis in self._phis.items():
             for last in flow.predecessors[block] if root.kind != "phi" else ():
                 _add_incoming(phis, last, self._of(root, last))
@@ -427,6 +430,21 @@ class _Splitter:
             value if number == place else old for number, old in enumerate(elements.get(root, _zeros(root)))
         ]
         return True
+
+    def _in_memory(self, value: Operand | View, block: Block, elements: dict[Root, list[Operand]]) -> Operand | View:
+        """Returns a value; a view of a small array as one of a new array, which gets the elements."""
+        if not isinstance(value, View) or value.root not in self._arrays:
+            return value
+        root = value.root
+        name = f"{root.name}_{block.number}_{len(block.statements)}_memory"
+        memory = Root(
+            name, root.type.copy(layout="C"), "local", block, root.location, dims=list(root.dims), is_written=True
+        )
+        self._function.roots.append(memory)
+        block.statements.append(Allocate(root.location, memory, "empty"))
+        for place, element in zip(_places(_constants(root.dims) or []), elements.get(root, _zeros(root)), strict=True):
+            block.statements.append(Store(root.location, memory, element, list(map(index_constant, place))))
+        return View(memory, value.starts, value.axes, layout=value.layout)
 
     def _of(self, root: Root, block: Block) -> list[Operand]:
         """Returns the elements of an array at the end of a block; zeros where it was never made."""

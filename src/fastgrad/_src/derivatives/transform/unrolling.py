@@ -168,11 +168,9 @@ class _Copier:
                 new: Any = copy.copy(target)
                 new.name, new.block, self._names[target] = target.name + suffix, copied, new
                 (function.roots if isinstance(target, Root) else function.scalars).append(new)
-                if isinstance(target, Root):
-                    new.dims, new.source = (
-                        list(map(self.final, target.dims)),
-                        self._names.get(target.source, target.source),
-                    )
+        for root in [name for name in self._names if isinstance(name, Root)]:
+            new = self._names[root]
+            new.dims, new.source = list(map(self.final, root.dims)), self._names.get(root.source, root.source)
         copies: dict[Statement, Statement] = {}
         for block, copied in self.blocks.items():
             for phi in block.phis if block is not head else ():
