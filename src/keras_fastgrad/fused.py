@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from types import ModuleType
 from typing import Any
 
@@ -33,6 +34,7 @@ def override_backend(module: ModuleType) -> None:
             return moments_by_operations(x, axes, keepdims)
         return batch_moments(x, x.shape.rank - 1)
 
+    @functools.wraps(normalization_by_operations)
     def batch_normalization(
         x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
     ) -> fg.Tensor:

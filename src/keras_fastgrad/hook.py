@@ -25,6 +25,7 @@ OVERRIDES: dict[str, Callable[[ModuleType], None]] = {
     "keras.src.backend.config": variable.override_config,
     "keras.src.backend.tensorflow.core": symbolic.override_core,
     "keras.src.backend.tensorflow.nn": fused.override_backend,
+    "keras.src.backend.tensorflow.numpy": names.override_numpy,
     "keras.src.backend.tensorflow.optimizer": optimizer.override_optimizer,
     "keras.src.backend.tensorflow.rnn": recurrent.override_recurrent,
     "keras.src.backend.tensorflow.trainer": trainer.override_trainer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
@@ -329,6 +330,20 @@ def override_lazy_modules(module_utils: ModuleType) -> None:
     """Lets ``keras.src.utils.module_utils.tensorflow`` be fastgrad."""
     module_utils.tensorflow.module, module_utils.tensorflow._available = tf, True
     module_utils.gfile.module, module_utils.gfile._available = tf.io.gfile, True
+
+
+def override_numpy(module: ModuleType) -> None:
+    """Replaces ``select`` and ``unique``, for which Keras's backend reads names of TensorFlow that nothing else uses."""
+
+    def override(name: str) -> None:
+        @functools.wraps(vars(module)[name])
+        def call(*arguments: Any, **options: Any) -> Any:
+            return getattr(importlib.import_module("fastgrad.keras.ops"), name)(*arguments, **options)
+
+        vars(module)[name] = call
+
+    for name in ("select", "unique"):
+        override(name)
 
 
 def override_export(module: ModuleType) -> None:

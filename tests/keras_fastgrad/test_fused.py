@@ -1,5 +1,7 @@
 """Layers that are one operation here: LSTM and GRU over all steps, attention, layer normalization."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -135,3 +137,19 @@ def test_batch_normalization_and_its_gradient_are_those_of_the_formula(options, 
     if training:
         wanted = 0.9 * moving[0].numpy() + 0.1 * mean.numpy()
         np.testing.assert_allclose(tf.reshape(layer.moving_mean, shape), wanted, rtol=1e-2, atol=1e-3)
+
+
+def test_batch_normalization_has_the_parameters_of_kerass():
+    function = keras.src.backend.nn.batch_normalization
+    assert inspect.signature(function) == inspect.signature(function.__wrapped__)
+
+
+def test_select_and_unique_are_numpys():
+    x = np.array([[2, 1], [1, 3], [2, 1], [1, 3], [0, 5]], "int32")
+    values, inverse, counts = keras.ops.unique(x, axis=0, return_inverse=True, return_counts=True)
+    wanted, wanted_inverse, wanted_counts = np.unique(x, axis=0, return_inverse=True, return_counts=True)
+    np.testing.assert_array_equal(values, wanted)
+    np.testing.assert_array_equal(inverse, wanted_inverse)
+    np.testing.assert_array_equal(counts, wanted_counts)
+    chosen = keras.ops.select([x < 1, x > 2], [x * 10, -x], 7)
+    np.testing.assert_array_equal(chosen, np.select([x < 1, x > 2], [x * 10, -x], 7))

@@ -31,6 +31,10 @@ def test_windows_have_half_widths():
     np.testing.assert_allclose(signal.kaiser_window(6, dtype=tf.bfloat16), signal.kaiser_window(6), rtol=1e-2)
 
 
+def test_a_truth_value_is_a_number_of_a_window():
+    np.testing.assert_array_equal(signal.kaiser_window(6, tf.constant(True)), signal.kaiser_window(6, 1.0))
+
+
 def test_wrong_lengths_say_what_is_wanted():
     with pytest.raises(tf.errors.InvalidArgumentError, match="frame_length must be 1 or more, got 0"):
         signal.frame([1.0, 2.0], 0, 1)

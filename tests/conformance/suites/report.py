@@ -21,6 +21,8 @@ are not part of this project. `tests/conformance/suites` has substitutes for pri
   not pass on the peer itself. [results/conformance.md](results/conformance.md) lists the reasons, and counts the tests of each file.
 - **failed**: fastgrad behaves differently. Each failure has a reason below.
 
+Here `fastgrad.keras` runs Keras's tests. [results/keras_tests.md](results/keras_tests.md) has the results of Keras itself [on fastgrad](keras_on_fastgrad.md).
+
 The share is (passed + words) / (passed + words + failed).
 """
 _RESULTS_INTRODUCTION = """# Conformance: all results

@@ -46,7 +46,7 @@ def _checked_beta(name: str, beta: Any) -> float:
     if isinstance(beta, (str, bytes)):
         raise TypeError(f"{name}: beta must be a number, got {beta!r}.")
     x = tensor_of(beta)
-    if x._array.ndim or not (x.dtype.is_floating or x.dtype.is_integer):
+    if x._array.ndim or not (x.dtype.is_floating or x.dtype.is_integer or x.dtype.is_bool):
         raise InvalidArgumentError(f"{name}: beta must be one real number, got {beta!r}.")
     return float(x)
 
