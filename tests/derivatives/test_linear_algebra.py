@@ -181,3 +181,21 @@ def test_second_derivatives_of_a_solution_with_infinite_tangents_are_not_finite(
     second = fg.hessian(solution_of_roots)(x)
     assert not np.isfinite(second[0, 0])
     assert second[1, 1] == pytest.approx(-3 / 14)
+
+
+@numba.njit
+def written_result_of_constants(x):
+    m = np.linalg.inv(np.eye(3) * 2.0)
+    m[2, 0] = np.sin(x[0]) * x[1]
+    return m
+
+
+def test_a_result_of_constants_that_is_written_has_tangents():
+    x, direction = np.array([0.3, 2.0]), np.array([1.0, -1.0])
+    value, tangent = fg.jvp(written_result_of_constants, (x,), (direction,))
+    np.testing.assert_allclose(value, written_result_of_constants(x))
+    wanted = np.zeros((3, 3))
+    wanted[2, 0] = np.cos(x[0]) * x[1] - np.sin(x[0])
+    np.testing.assert_allclose(tangent, wanted, rtol=1e-14)
+    (jacobian,) = fg.jacobian(written_result_of_constants, argnums=(0,))(x)
+    np.testing.assert_allclose(jacobian @ direction, wanted, rtol=1e-14)

@@ -568,6 +568,10 @@ class Tangents:
         has_tangents = self._active.is_active_call(statement)
         if not has_tangents:
             self.append(statement)
+            for root in statement.makes:
+                if root in self._active:  # a number with a tangent is stored in it later
+                    array = self.new_array(root, dims=self._sizes_of(root))
+                    self.append(Allocate(root.location, array, "zeros"))
         elif isinstance(rule, Callee):
             arguments = [*statement.arguments, *self._tangents_of_arguments(statement, active)]
             self._append_joint_call(statement, _callee_with_tangents(rule, active), arguments)
