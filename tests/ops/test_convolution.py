@@ -312,3 +312,10 @@ REFUSED = [
 def test_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_dilation_beyond_all_images_is_refused():
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"conv2d: a filter with its dilations .* dilations=2147483647"
+    ):
+        tf.nn.conv2d(tf.ones([1, 5, 5, 2]), tf.ones([2, 2, 2, 3]), 1, "SAME", dilations=2147483647)

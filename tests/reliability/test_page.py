@@ -52,6 +52,9 @@ class Configuration:
     def getoption(self, name, default=""):
         return self._options.get(name, default)
 
+    def getini(self, name):
+        return ["-m", "not timed"]
+
 
 def test_a_run_of_a_folder_writes_figures_and_a_choice_of_tests_does_not():
     assert whole(Configuration("tests/reliability/accuracy"))

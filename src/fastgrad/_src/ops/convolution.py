@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad._src.core import dtypes
+from fastgrad._src.core.argument_checks import refuse
 from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation
 from fastgrad._src.core.result_rules import ArraySpec
@@ -133,6 +134,10 @@ def check_padding_is_string(name: str, padding: Any) -> None:
         raise TypeError(f"{name}: Expected string for argument 'padding' not {padding!r}; tf.pad the input instead.")
 
 
+_LARGEST_FILTER = 2**20
+"""Positions in a padded image are numbers of 64 bits."""
+
+
 def window_attributes(
     name: str, input_shape: Sizes, filter_shape: Sizes, strides: Any, padding: Any, dilations: Any, first: bool
 ) -> dict[str, Any]:
@@ -140,6 +145,12 @@ def window_attributes(
     rank = len(filter_shape) - 2
     stride_per_axis = per_dimension(strides, rank, first, f"{name}: strides")
     dilation_per_axis = per_dimension(dilations, rank, first, f"{name}: dilations")
+    if any(
+        dilation > 1 and size * dilation > _LARGEST_FILTER
+        for size, dilation in zip(filter_shape, dilation_per_axis, strict=False)
+    ):
+        requirement = f"a filter with its dilations must cover at most {_LARGEST_FILTER:,} elements of an axis"
+        refuse(name, requirement, InvalidArgumentError, dilations=dilations)
     pads = padding_sizes(padding, input_shape[1:-1], filter_shape[:-2], stride_per_axis, dilation_per_axis, first, name)
     return {"strides": stride_per_axis, "padding": pads, "dilations": dilation_per_axis}
 

@@ -138,7 +138,7 @@ def pad(
     if padding_matrix.ndim != 2 or padding_matrix.shape[1] != 2:
         raise InvalidArgumentError(f"pad: paddings must be a matrix with 2 columns, got {list(padding_matrix.shape)}.")
     if len(padding_matrix) != len(shape):
-        requirement = f"paddings must have a row for each axis of {list(shape)}, got {len(padding_matrix)} rows"
+        requirement = f"paddings has {len(padding_matrix)} rows, and must have one for each axis of {list(shape)}"
         refuse("pad", requirement, InvalidArgumentError)
     if padding_matrix.size and padding_matrix.dtype.kind not in "iu":
         raise InvalidArgumentError(f"pad: paddings must be integers (int32 or int64), got {padding_matrix.dtype}.")

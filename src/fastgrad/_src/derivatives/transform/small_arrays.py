@@ -69,7 +69,8 @@ def split_small_arrays(function: Function, replace: Replace) -> bool:
         function: the function. The sizes of its arrays that are constants are known.
         replace: replaces operands wherever they are used.
     """
-    if any(counter.is_parallel for counter in function.counters):
+    # Chunks of parallel loops take arrays, and lists of arrays have names for their items.
+    if any(counter.is_parallel for counter in function.counters) or function.fills or function.appended:
         return False
     search = _Search(function)
     if not search.arrays or search.unrolling is None:
@@ -191,9 +192,9 @@ class _Search:
     def _drop_others(self) -> None:
         """Drops arrays that anything else makes than allocations, small products and phis of such arrays, or that anything else writes than stores."""
         function, arrays = self._function, self.arrays
-        arrays -= {*function.fills, *[root.source for root in function.roots if root.source is not None]}
+        arrays.difference_update([root.source for root in function.roots if root.source is not None])
         for _, _, statement in _accesses(function):
-            if statement in function.appended or not self._is_plain(statement):
+            if not self._is_plain(statement):
                 arrays.difference_update(statement.arrays, statement.makes, statement.writes)
         count = -1
         while count != len(arrays):

@@ -53,15 +53,13 @@ class Unrolling:
         self._function, self._flow, self._loops = function, flow, flow.loops
         self.replaced: dict[Operand, Operand] = {}
         self.steps: dict[Block, NextIteration] = {}
-        kept = {*function.appended}.union(*function.fills.values())
         for head, body in sorted(flow.loops.items(), key=lambda item: len(item[1])):
             step = next((each for each in head.statements if isinstance(each, NextIteration)), None)
             if (
                 step is not None
                 and self._is_simple(head, step)
                 and all(
-                    isinstance(statement, (BeginLoop, NextIteration))
-                    or (type(statement) in _COPIED and statement not in kept)
+                    type(statement) in (*_COPIED, BeginLoop, NextIteration)
                     for block in body
                     for statement in block.statements
                 )
