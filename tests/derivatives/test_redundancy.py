@@ -101,7 +101,7 @@ def element_beside_an_empty_loop(a, b):
 
 @numba.njit
 def array_written_later(a, b):
-    scales = np.empty(a.size)
+    scales = np.empty(4)
     for i in range(4):
         scales[i] = np.exp(a[i])
     total = 0.0

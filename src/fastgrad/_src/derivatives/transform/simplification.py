@@ -28,7 +28,6 @@ from fastgrad._src.derivatives.transform.redundancy import (
     recognize_counted_loops,
     replace_induction_variables,
 )
-from fastgrad._src.derivatives.transform.small_arrays import split_small_arrays
 from fastgrad._src.scalars.formulas import COTANGENT
 
 _COST_OF_COPIES = 10**5
@@ -51,11 +50,6 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
     recognize_counted_loops(function)
     replace_induction_variables(function, lambda replaced: _replace_scalars(function, replaced))
     merge_equal_numbers(function, lambda replaced: _replace_scalars(function, replaced))
-    if split_small_arrays(function, lambda replaced: _replace_scalars(function, replaced)):
-        _replace_trivial_phis(function)
-        _drop_unused(function)
-        _merge_chains(function)
-        merge_equal_numbers(function, lambda replaced: _replace_scalars(function, replaced))
     _drop_unused(function)
     if is_reverse:
         hoist_loads(function)
