@@ -101,7 +101,7 @@ def element_beside_an_empty_loop(a, b):
 
 @numba.njit
 def array_written_later(a, b):
-    scales = np.empty(4)
+    scales = np.empty(a.size)
     for i in range(4):
         scales[i] = np.exp(a[i])
     total = 0.0

@@ -100,10 +100,13 @@ def smallest(x, w):
     return min(x[0], product) + max(x[2], product, x[3])
 
 
+ORDER = np.array([0, 2, 1])
+
+
 @numba.njit
 def next_one(x, w):
     total, product = 0.0, x[0] * w[0]
-    for i in np.array([0, 2, 1]):
+    for i in ORDER:
         total += product
         product = x[i] * w[i]
     return total
@@ -145,7 +148,7 @@ def read_if(x, w):
 
 @numba.njit
 def read_on_the_diagonal(x, w):
-    total, product = 0.0, np.empty((4, 4))
+    total, product = 0.0, np.empty((5, 4))
     for i in range(4):
         for j in range(4):
             product[i, j] = x[j] * w[i] if i != j else x[j]

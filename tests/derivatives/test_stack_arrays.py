@@ -20,8 +20,8 @@ X = np.array([0.3, -0.7, 1.1])
 def of_constant_size(x):
     total = 0.0
     for i in range(x.size):
-        axis = np.array([x[i], 1.0, 2.0])
-        total += (axis * axis).sum()
+        powers = np.full(20, x[i])
+        total += (powers * powers).sum()
     return total
 
 
@@ -44,7 +44,7 @@ def of_many_elements(x):
 
 @numba.njit
 def carried(x):
-    state = np.zeros(3)
+    state = np.zeros(20)
     for i in range(3):
         state = np.sin(state) + x[i]
     return state.sum()
@@ -59,7 +59,7 @@ def returned(x):
 
 @numba.njit
 def first_of_a_view(x):
-    table = np.zeros((2, 3))
+    table = np.zeros((2, 12))
     table[1, 2] = x[0] ** 2
     row = table[1]
     return row[2] * x[1]
@@ -69,7 +69,8 @@ def first_of_a_view(x):
 def product_of_a_row(x):
     total = 0.0
     for i in range(3):
-        table = np.array([[x[i], 1.0], [2.0, x[0]]])
+        table = np.zeros((9, 9))
+        table[1, i] = x[i]
         total += (table[1] @ table).sum()
     return total
 
@@ -85,10 +86,10 @@ def variables_on_the_stack(function):
 
 
 def test_arrays_on_the_stack():
-    assert set(variables_on_the_stack(of_constant_size).values()) == {3}
+    assert set(variables_on_the_stack(of_constant_size).values()) == {20}
     assert set(variables_on_the_stack(of_any_size).values()) == {stack_arrays._ROOM}
-    assert set(variables_on_the_stack(first_of_a_view).values()) == {6}
-    assert set(variables_on_the_stack(product_of_a_row).values()) == {4, 2}
+    assert set(variables_on_the_stack(first_of_a_view).values()) == {24}
+    assert set(variables_on_the_stack(product_of_a_row).values()) == {81, 9}
 
 
 @pytest.mark.parametrize("function", [of_many_elements, returned], ids=lambda function: function.__name__)

@@ -78,6 +78,9 @@ RULES_OF_SIZES: dict[Any, Callable[..., int | None]] = {
     ADD: _of_constants(operator.add),
     SUBTRACT: _of_constants(operator.sub),
     MULTIPLY: _of_constants(operator.mul),
+    ADD_PRODUCT: _of_constants(lambda x, y, z: x + y * z),
+    SUBTRACT_TWO: _of_constants(lambda x, y, z: x - y - z),
+    FROM_START: _of_constants(lambda index, size: index + size if index < 0 else index),
     AT_LEAST_0: _of_constants(lambda x: max(x, 0)),
     **{function: _of_constants(function) for function in (max, min)},
 }

@@ -28,6 +28,7 @@ from fastgrad._src.derivatives.transform.redundancy import (
     recognize_counted_loops,
     replace_induction_variables,
 )
+from fastgrad._src.derivatives.transform.small_arrays import split_small_arrays
 from fastgrad._src.scalars.formulas import COTANGENT
 
 _COST_OF_COPIES = 10**5
@@ -50,6 +51,11 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
     recognize_counted_loops(function)
     replace_induction_variables(function, lambda replaced: _replace_scalars(function, replaced))
     merge_equal_numbers(function, lambda replaced: _replace_scalars(function, replaced))
+    if split_small_arrays(function, lambda replaced: _replace_scalars(function, replaced)):
+        _replace_trivial_phis(function)
+        _drop_unused(function)
+        _merge_chains(function)
+        merge_equal_numbers(function, lambda replaced: _replace_scalars(function, replaced))
     _drop_unused(function)
     if is_reverse:
         hoist_loads(function)
@@ -236,7 +242,10 @@ def _copy_loop_exit_values(function: Function) -> None:
         known = [
             statement
             for statement in after.statements
-            if isinstance(statement, Compute) and statement.operation is COPY and statement.cost == _COST_OF_COPIES
+            if isinstance(statement, Compute)
+            and statement.operation is COPY
+            and statement.cost == _COST_OF_COPIES
+            and getattr(statement.operands[0], "block", None) in body
         ]
         after.statements = [statement for statement in after.statements if statement not in known]
         copies: dict[Operand, Operand] = {statement.operands[0]: statement.target for statement in known}
