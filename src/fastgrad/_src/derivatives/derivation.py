@@ -17,16 +17,20 @@ from fastgrad._src.derivatives.functions.argument_types import (
     check_result,
     specialize,
 )
-from fastgrad._src.derivatives.functions.options import Options
+from fastgrad._src.derivatives.functions.options import ARGUMENTS, Options
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, wrapped_function
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.outlined_functions import function_to_compile, tangents_of
+from fastgrad._src.derivatives.output import tree as code
+from fastgrad._src.derivatives.transform.constant_sizes import sizes_to_assume
+from fastgrad._src.derivatives.transform.emission import Derivative
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.jit.user_lines import warn_at
 from fastgrad._src.scalars.formulas import Term
+from fastgrad._src.scalars.terms import EQUAL
 
 Form = Callable[[Term, list[Term]], Term]
 """Maps a function's result and the cotangents to what the derivative returns."""
@@ -56,14 +60,15 @@ def reverse_mode(
         DifferentiationError: the function can't be differentiated; the message has file and line.
     """
     specialization = specialize(function, argument_types, positions, owner)
-    lowered, flow = _lowered(specialization, is_reverse=True)
+    lowered = _lowering_for(specialization, is_reverse=True).result
+    flow = ControlFlow(lowered)
     if seed == 0:
         check_result(lowered.result, specialization.function, owner, has_aux)
     if seed is None or has_aux:
         check_parts_of_result(lowered.result, specialization.function, owner)
     _warn_of_searches(lowered, flow, positions, seed)
     flow = outline_parallel_loops(lowered, flow, positions, seed)
-    return function_to_compile(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient")
+    return _to_compile(ReverseMode(lowered, flow, positions, seed).derivative(form), "gradient", lowered)
 
 
 def forward_mode(
@@ -77,7 +82,7 @@ def forward_mode(
     flow = ControlFlow(lowered)
     _warn_of_searches(lowered, flow, positions)
     flow = outline_parallel_loops(lowered, flow, positions, is_forward=True)
-    return function_to_compile(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent")
+    return _to_compile(ForwardMode(lowered, flow, positions, width=width).derivative(), "tangent", lowered)
 
 
 def splice_of_forward_mode(
@@ -113,7 +118,18 @@ def reverse_over_forward(
     lowered = tangents_of(lowering, flow, tangents)
     simplify(lowered, is_reverse=True)
     mode = ReverseMode(lowered, ControlFlow(lowered), positions, seed)
-    return function_to_compile(mode.derivative(form), "second derivative")
+    return _to_compile(mode.derivative(form), "second derivative", lowered)
+
+
+def _to_compile(derivative: Derivative, what: str, lowered: Function) -> FunctionType:
+    """Returns the function of a derivative, for Numba to compile. It leaves arguments of other sizes than those assumed to another derivative."""
+    sizes = {root.name: root.term for root in lowered.roots if root.kind == "parameter"}
+    if lowered.assumed_sizes:
+        derivative.code.guard = code.conjunction(
+            [EQUAL(code.size_along(sizes[name], axis), value) for (name, axis), value in lowered.assumed_sizes.items()]
+        )
+        derivative.scope[code.GENERAL] = None  # the dispatcher knows it
+    return function_to_compile(derivative, what)
 
 
 def _lowering_for_forward_mode(
@@ -136,22 +152,40 @@ def _lowering_for_forward_mode(
     given = len(directions)
     check_directions(python_function, names_of_directions[:given], tuple(primals[:given]), directions, owner)
     values = values[: len(names)]
-    lowering = lowering_of(python_function, function_types, options, caller, values)
+    lowering = _lowering_for(Specialization(python_function, function_types, options), False, caller, values)
     check_parts_of_result(lowering.result.result, python_function, owner)
-    simplify(lowering.result)
+    return lowering
+
+
+def _lowering_for(
+    specialization: Specialization, is_reverse: bool, caller: Lowering | None = None, values: Sequence[Any] = ()
+) -> Lowering:
+    """Returns the lowering of a function, with the sizes of arguments that keep its small arrays small."""
+    lowering = lowering_of(*specialization, caller, values)
+    simplify(lowering.result, is_reverse)
+    given = ARGUMENTS.get()
+    if caller is None and given is not None:
+        sizes = sizes_to_assume(lowering.result)
+        if sizes and _have_sizes(given, lowering.result, sizes):
+            lowering = lowering_of(*specialization)
+            lowering.result.assumed_sizes = sizes
+            simplify(lowering.result, is_reverse)
     return lowering
 
 
 def lowered_function(function: Any, argument_types: Types, is_reverse: bool = False) -> tuple[Function, ControlFlow]:
     """Returns a function in the intermediate representation, and its control flow; ``is_reverse`` says that reverse mode follows."""
     specialization = Specialization(wrapped_function(function, ""), argument_types, Options.of(function))
-    return _lowered(specialization, is_reverse)
-
-
-def _lowered(specialization: Specialization, is_reverse: bool) -> tuple[Function, ControlFlow]:
     lowered = lower(*specialization)
     simplify(lowered, is_reverse)
     return lowered, ControlFlow(lowered)
+
+
+def _have_sizes(given: Sequence[Any], lowered: Function, sizes: dict[tuple[str, int], int]) -> bool:
+    """True if those arguments that are known have the sizes."""
+    positions = {root.name: root.position for root in lowered.roots if root.kind == "parameter"}
+    arrays = {name: given[position] for name, position in positions.items() if position < len(given)}  # type: ignore[operator, index]
+    return all(arrays[name].shape[axis] == size for (name, axis), size in sizes.items() if name in arrays)
 
 
 WARNED_OF: set[tuple[str, int, str]] = set()

@@ -114,6 +114,7 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
                 self.define(parameter, Value(type, value))
             else:
                 self._places[parameter.name] = _Place(type, value=value)
+        general = self._write_guard(written)
         self._write(written.prologue)
         if written.blocks:
             self.builder.branch(self._block_of(written.start))
@@ -126,11 +127,24 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
                     raise NotEmittedError(f"block {number} has no end")
         elif not self.builder.block.is_terminated:
             self._return(Value(types.none, self.context.get_dummy_value()))
+        if general is not None:
+            self.builder.position_at_end(general)
+            self._return(self.keep(self.expressions.value(code.call(code.GENERAL, *written.parameters))))
         del self.function.exceptional_exit
         write_exceptional_exit(self.builder, exit_block, self._references.release)
         # Older releases of Numba drop all reference counts of a function whose typed calls return none. Here they see no calls.
         self.module.add_named_metadata("numba_args_may_always_need_nrt", [llvm_ir.Constant(llvm_ir.IntType(1), 1)])
         self.post_lower()
+
+    def _write_guard(self, written: code.Code) -> Any:
+        """Writes the test whether the code fits the arguments. Returns the block for others; None if there are none."""
+        if written.guard is None:
+            return None
+        fits = self.expressions.truth(self.expressions.value(written.guard))
+        block, general = [self.function.append_basic_block(name) for name in ("fits", "general")]
+        self.builder.cbranch(fits, block, general)
+        self.builder.position_at_end(block)
+        return general
 
     def _block_of(self, number: int) -> Any:
         block = self._blocks.get(number)

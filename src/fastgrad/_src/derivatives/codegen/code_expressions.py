@@ -14,6 +14,7 @@ import numpy as np
 from llvmlite import ir as llvm_ir
 from numba import types
 
+from fastgrad._src.derivatives.codegen.calls_by_python import call_by_python
 from fastgrad._src.derivatives.codegen.code_functions import FUNCTION_RULES
 from fastgrad._src.derivatives.codegen.code_values import UNKNOWN, NotEmittedError, Value, can_become
 from fastgrad._src.derivatives.codegen.matrix_products import add_product
@@ -619,6 +620,8 @@ class Expressions:
         arguments = self._held_values(operands)
         if isinstance(function, _Intrinsic) and not _is_among(function, _LITERAL_ARGUMENTS):
             result = self._call_intrinsic(function, arguments)
+        elif getattr(function, "is_called_by_python", False):
+            result = call_by_python(self._lower, function, [self.as_value(argument) for argument in arguments])
         elif (rule := FUNCTION_RULES.get(function) if _is_hashable(function) else None) is not None and (
             found := rule(self, arguments)
         ) is not None:

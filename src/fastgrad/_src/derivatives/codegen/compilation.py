@@ -16,7 +16,9 @@ from fastgrad._src.derivatives.codegen.inferred_overloads import inferred_callee
 from fastgrad._src.derivatives.codegen.text_pipeline import DirectJumpCompiler
 from fastgrad._src.derivatives.functions.content import argument_text, content_of, lines_of
 from fastgrad._src.derivatives.functions.numba_types import UnknownType
+from fastgrad._src.derivatives.functions.options import known_arguments
 from fastgrad._src.derivatives.functions.parameters import Types
+from fastgrad._src.derivatives.output.tree import GENERAL
 from fastgrad._src.jit.body import digest
 from fastgrad._src.jit.code_library import NAME_LENGTH, UNKEYED, UseCodeLibrary, UseLaneLibrary
 from fastgrad._src.jit.dispatcher_cache import DispatcherCache, RecentlyUsed
@@ -82,6 +84,9 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         pipeline: Numba's passes.
     """
 
+    is_called_by_python = False
+    """Whether the code of derivatives calls it by Python."""
+
     def __init__(
         self,
         stub: FunctionType,
@@ -94,10 +99,12 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         self.recipe = recipe
         self._derive = derive
         self._call_rule = derive if call_rule is None else call_rule
+        self._pipeline = pipeline
         self._compiler: Any = _DerivedFunctionCompiler(stub, self.targetdescr, self._uniquely_named_function, pipeline)
         self._cache = DispatcherCache(self.key, lambda: lines_of(self))
         self._results = RecentlyUsed()
         self._key_of_compilation: tuple[Types, str | None] | None = None
+        self._arguments: tuple[Any, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         maker, *arguments = self.recipe
@@ -136,8 +143,23 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
 
     def derive(self, argument_types: Types) -> FunctionType:
         """Returns the Python function for argument types."""
-        function: FunctionType = self._cached_by_key(self._derive, argument_types)
+        with known_arguments(self._arguments):
+            function: FunctionType = self._cached_by_key(self._derive, argument_types)
+        if GENERAL in function.__globals__:
+            function.__globals__[GENERAL] = general_derivative(self)
         return function
+
+    def derive_general(self, argument_types: Types) -> FunctionType:
+        """Returns the Python function for argument types, for arrays of all sizes."""
+        with known_arguments(None):
+            return self._derive(argument_types)
+
+    def _compile_for_args(self, *arguments: Any, **keywords: Any) -> Any:
+        self._arguments = arguments
+        try:
+            return super()._compile_for_args(*arguments, **keywords)
+        finally:
+            self._arguments = ()
 
     def call_rule(self, argument_types: Types) -> Any:
         """Returns how a call is differentiated."""
@@ -164,3 +186,16 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
             number = key[:NAME_LENGTH]
         function.__qualname__ = f"{function.__name__}_{number}"
         return function
+
+
+def general_derivative(derivative: DerivedDispatcher) -> DerivedDispatcher:
+    """Returns a derivative that takes no sizes of arguments for constants. Numba compiles it when arguments need it."""
+    general = DerivedDispatcher(
+        derivative.py_func,
+        (general_derivative, derivative),
+        derivative.derive_general,
+        derivative._call_rule,
+        derivative._pipeline,
+    )
+    general.is_called_by_python = True
+    return general

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from fastgrad._src.jit.numba_internals import ParallelOptions, config
@@ -34,3 +37,15 @@ class Options(NamedTuple):
 
 
 DEFAULT_OPTIONS = Options()
+ARGUMENTS: ContextVar[tuple[Any, ...] | None] = ContextVar("ARGUMENTS", default=())
+"""The arguments of the call for which a derivative is compiled, as far as they are known. None: no sizes of arguments may be taken for constants."""
+
+
+@contextlib.contextmanager
+def known_arguments(arguments: tuple[Any, ...] | None) -> Iterator[None]:
+    """Sets `ARGUMENTS` for a while."""
+    token = ARGUMENTS.set(arguments)
+    try:
+        yield
+    finally:
+        ARGUMENTS.reset(token)

@@ -72,6 +72,7 @@ class Function:
         appended: the arrays that are copied to lists of arrays, by the first statement that makes room for them or writes one of their sizes.
         fills: of the elements of each list of arrays the stores that append items.
         last_choices: for running minima and maxima, see ``transform/running_extrema.py``, the last iteration that gave them another value.
+        assumed_sizes: the sizes of arrays among the arguments that are taken for constants, by the names of the arrays and the axes.
         result: the structure of the result: a Numba type.
     """
 
@@ -92,6 +93,7 @@ class Function:
         self.appended: dict[Statement, Root] = {}
         self.fills: dict[Root, set[Statement]] = {}
         self.last_choices: dict[Scalar, Scalar] = {}
+        self.assumed_sizes: dict[tuple[str, int], int] = {}
         self.result: types.Type = types.none
 
     def note_copy(self, copy: Root, source: Root, location: Location) -> None:

@@ -117,6 +117,9 @@ def text_of_code(written: code.Code) -> str:
     """Returns the text of a function."""
     writer = _Writer()
     writer.line(f"def {written.name}({', '.join(parameter.name for parameter in written.parameters)}):", 0)
+    if written.guard is not None:
+        writer.line(f"if not {term_text(written.guard)}:", 1)
+        writer.line(f"return {term_text(code.call(code.GENERAL, *written.parameters))}", 2)
     writer.write(written.prologue, 1)
     if written.blocks:
         writer.line(f"{code.BLOCK_VARIABLE} = {written.start}", 1)

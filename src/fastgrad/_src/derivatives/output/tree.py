@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BLOCK_VARIABLE = "_block"
 """The variable that has the number of the next block, where code runs as Python."""
+GENERAL = "general"
+"""What code calls the function for arguments that its guard refuses."""
 
 # ---- expressions --------------------------------------------------------------------------------------------------
 
@@ -431,6 +433,7 @@ class Code:
         blocks: the blocks that follow, by their numbers. Each ends with a `Jump`, a `Return` or a `Raise`. None if the prologue returns.
         start: the number of the first block.
         result: the type of the result, of a function that may call itself; None if its first return decides.
+        guard: where it is false, the function that is called ``general`` computes the result. None: it is always true.
     """
 
     name: str
@@ -439,3 +442,4 @@ class Code:
     blocks: dict[int, list[Statement]] = field(default_factory=dict)
     start: int = 0
     result: types.Type | None = None
+    guard: Term | None = None

@@ -158,7 +158,7 @@ class Tangents:
         function.arguments = [*source.arguments]
         function.scalars, function.roots, function.counters = [*source.scalars], [*source.roots], [*source.counters]
         function.globals, function.copies = source.globals, source.copies
-        function.appended, function.fills = source.appended, source.fills
+        function.appended, function.fills, function.assumed_sizes = source.appended, source.fills, source.assumed_sizes
         function.globals.update(GUARDS)
         return function
 
