@@ -14,17 +14,18 @@ from benchmarks.machine import provenance
 from benchmarks.peers.__main__ import positive_number, warn_if_busy
 from benchmarks.peers.record import write_json
 from benchmarks.reported import how_small
-from benchmarks.reported.cases import CASES
+from benchmarks.reported.cases import CASES, OTHER_DERIVATIVES
 from benchmarks.reported.measure import Processes, measure
 from benchmarks.reported.page import FOLDER, PAGE, page, stored
 
 ROUNDS = 7
+MEASURED = {**CASES, **OTHER_DERIVATIVES}
 
 
 def measure_and_store(name: str, processes: Processes, rounds: int) -> None:
     """Measures a case, prints a line for each contestant, and stores the results."""
     facts = provenance(f"python -m benchmarks.reported {name}")
-    case = CASES[name]
+    case = MEASURED[name]
     result = measure(case, processes, rounds)
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_json(FOLDER / f"{name}.json", {**facts, "case": name, "size": case.size, **result})
@@ -41,7 +42,7 @@ def main(command: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.reported", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}, {how_small.NAME} (default: all)"
+        "cases", nargs="*", metavar="CASE", help=f"of {', '.join(MEASURED)}, {how_small.NAME} (default: all)"
     )
     parser.add_argument("--jax", default="", metavar="PYTHON", help="a Python that has a JAX of today")
     parser.add_argument("--old-jax", default="", metavar="PYTHON", help="a Python that has JAX 0.4.31")
@@ -49,7 +50,7 @@ def main(command: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=positive_number(int), default=ROUNDS, help=f"turns (default {ROUNDS})")
     parser.add_argument("--page", action="store_true", help="measure nothing: make the page of the stored results")
     options = parser.parse_args(command)
-    known = (*CASES, how_small.NAME)
+    known = (*MEASURED, how_small.NAME)
     if unknown := [name for name in options.cases if name not in known]:
         parser.error(f"unknown case {', '.join(unknown)}: the cases are {', '.join(known)}")
     failures = 0
@@ -57,7 +58,7 @@ def main(command: Sequence[str] | None = None) -> int:
         warn_if_busy()
         pythons = {"jax": options.jax, "old_jax": options.old_jax, "peers": options.peers}
         with Processes(pythons) as processes:
-            for name in options.cases or (*CASES, how_small.NAME):
+            for name in options.cases or known:
                 try:
                     if name == how_small.NAME:
                         how_small.measure_and_store(pythons, options.rounds)

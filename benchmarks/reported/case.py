@@ -1,7 +1,7 @@
 """A case: a program for each library, its arguments, and the public report that it stands for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 FASTGRAD = "fastgrad"
 JAX, OLD_JAX = "jax", "old_jax"
@@ -47,20 +47,47 @@ import torch
 }
 """The imports of each library's texts."""
 
+GRADIENT = "value_and_grad"
+ALONG = ("jvp", "hvp")
+"""The derivatives along a direction, which is the last argument."""
+ALL = (*ALONG, "jacobian", "hessian")
 DERIVATIVES = {
+    FASTGRAD: {
+        GRADIENT: "fg.value_and_grad(f)",
+        "jvp": "fg.jvp(f)",
+        "hvp": "fg.hvp(f)",
+        "jacobian": "fg.jacobian(f)",
+        "hessian": "fg.hessian(f)",
+    },
+    JAX: {
+        GRADIENT: "jax.value_and_grad(f)",
+        "jvp": "lambda x, *rest: jax.jvp(lambda x: f(x, *rest[:-1]), (x,), (rest[-1],))",
+        "hvp": "lambda x, *rest: jax.jvp(lambda x: jax.grad(f)(x, *rest[:-1]), (x,), (rest[-1],))[1]",
+        "jacobian": "jax.jacfwd(f)",
+        "hessian": "jax.hessian(f)",
+    },
+}
+"""Derivatives with respect to the first argument."""
+MAKERS = {
     FASTGRAD: """
 def make(*arguments):
-    derivative = fg.value_and_grad(f)
+    derivative = {derivative}
     return lambda: derivative(*arguments)
 """,
     JAX: """
 def make(*arguments):
-    derivative = jax.jit(jax.value_and_grad(f))
+    derivative = jax.jit({derivative})
     arguments = [jnp.asarray(argument) for argument in arguments]
     return lambda: jax.block_until_ready(derivative(*arguments))
 """,
 }
-"""What a text that defines `f` is completed with: the value and the gradient with respect to the first argument."""
+"""What a text that defines `f` is completed with."""
+DIRECTED = """
+arguments_of_function = arguments
+def arguments(size):
+    given = arguments_of_function(size)
+    return *given, np.cos(np.arange(given[0].size, dtype=given[0].dtype)).reshape(given[0].shape)
+"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +108,8 @@ class Case:
             function and the values to compare. With `whole_process`, a text is a program that prints its result.
         contestants: fastgrad and those it is measured beside.
         tolerance: the largest difference of values, relative to the largest value.
-        derivative: True if what is timed is `fg.value_and_grad(f)` and JAX's counterpart.
+        derivative: which of `DERIVATIVES` is timed; empty if none is.
+        others: the derivatives that are timed as cases of their own.
         whole_process: True if what is timed is a process from its start to its end.
         before: the name of a case of another size; the page divides the times of this case by the times of that one.
     """
@@ -97,7 +125,8 @@ class Case:
     texts: Mapping[str, str] = field(repr=False)
     contestants: tuple[str, ...]
     tolerance: float = 1e-9
-    derivative: bool = True
+    derivative: str = GRADIENT
+    others: tuple[str, ...] = ALONG
     whole_process: bool = False
     before: str = ""
 
@@ -105,6 +134,16 @@ class Case:
         """Returns the text of a contestant with imports, `arguments` and `make`."""
         library = TEXT_OF.get(contestant, contestant)
         parts = [HEADS[library], self.arguments, self.texts[library]]
+        if self.derivative in ALONG:
+            parts.append(DIRECTED)
         if self.derivative:
-            parts.append(DERIVATIVES[library])
+            parts.append(MAKERS[library].format(derivative=DERIVATIVES[library][self.derivative]))
         return "\n".join(parts)
+
+    def by_others(self) -> dict[str, "Case"]:
+        """Returns the cases of the other derivatives of the function, by their names."""
+        cases = [
+            replace(self, name=f"{self.name}_{other}", derivative=other, others=(), contestants=(FASTGRAD, JAX))
+            for other in (self.others if self.derivative else ())
+        ]
+        return {case.name: case for case in cases}

@@ -112,7 +112,7 @@ def make(x, y, *values):
     },
     contestants=(FASTGRAD, JAX, TORCH, TORCH_COMPILE),
     tolerance=1e-4,
-    derivative=False,
+    derivative="",
 )
 
 

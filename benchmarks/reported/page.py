@@ -9,8 +9,18 @@ from benchmarks.apart import ROOT, THREADS
 from benchmarks.other_programs import MATERIAL
 from benchmarks.peers.record import RESULTS
 from benchmarks.reported import how_small
-from benchmarks.reported.case import FASTGRAD, JAX, OLD_JAX, TENSORFLOW, TORCH, TORCH_COMPILE, TORCH_ONE_THREAD, Case
-from benchmarks.reported.cases import CASES
+from benchmarks.reported.case import (
+    ALL,
+    FASTGRAD,
+    JAX,
+    OLD_JAX,
+    TENSORFLOW,
+    TORCH,
+    TORCH_COMPILE,
+    TORCH_ONE_THREAD,
+    Case,
+)
+from benchmarks.reported.cases import CASES, OTHER_DERIVATIVES
 from benchmarks.reported.measure import WARM
 
 FOLDER = RESULTS / "reported"
@@ -47,7 +57,7 @@ was filed at. The programs are our own. Values are compared before anything is t
 
 def stored() -> dict[str, dict[str, Any]]:
     """Returns the stored results by the name of their case."""
-    files = {name: FOLDER / f"{name}.json" for name in CASES}
+    files = {name: FOLDER / f"{name}.json" for name in (*CASES, *OTHER_DERIVATIVES)}
     return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.exists()}
 
 
@@ -61,6 +71,7 @@ def page(results: Mapping[str, Mapping[str, Any]], widths: Mapping[str, Any] | N
     parts = [HEAD, *_method(results), *_overview(results)]
     for name, case in CASES.items():
         parts += _section(case, results.get(name), results.get(case.before))
+    parts += _other_derivatives(results)
     parts += how_small.section(widths)
     return "".join(parts).rstrip() + "\n"
 
@@ -143,8 +154,8 @@ def _overview(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield "CPU time over fastgrad's; below 1, fastgrad is behind:\n\n"
     yield f"| report | program | fastgrad, ms | {' | '.join(heads)} |\n"
     yield f"| --- | --- | {' | '.join(['---:'] * (1 + len(order)))} |\n"
-    for name, result in results.items():
-        contestants = result["contestants"]
+    for name in (name for name in CASES if name in results):
+        contestants = results[name]["contestants"]
         ours = contestants.get(FASTGRAD, {})
         if "cpu" not in ours:
             continue
@@ -156,6 +167,30 @@ def _overview(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         case = CASES[name]
         yield f"| {case.report} | {case.title} | {milliseconds(median(ours, 'cpu'))} | {' | '.join(cells)} |\n"
     yield "\n"
+
+
+def _other_derivatives(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yields a table of the other derivatives of the functions: fastgrad's CPU time, and JAX's over it."""
+    yield "## Other derivatives of the same functions\n\n"
+    yield (
+        "`jvp` is the value and its derivative along a direction, `hvp` the Hessian matrix times a direction, `jacobian` the gradient by forward mode. Each\n"
+        "cell has fastgrad's CPU time, and JAX's over it; below 1, fastgrad is behind. JAX has `jax.jvp`, `jax.jvp` of `jax.grad`, `jax.jacfwd` and\n"
+        "`jax.hessian`, each within `jax.jit`.\n\n"
+    )
+    yield f"| report | {' | '.join(f'`{other}`' for other in ALL)} |\n| --- |{' ---: |' * len(ALL)}\n"
+    for case in CASES.values():
+        cells = [_cell(results.get(f"{case.name}_{other}")) for other in ALL]
+        if any(cells):
+            yield f"| {case.report} | {' | '.join(cells)} |\n"
+    yield "\n"
+
+
+def _cell(result: Mapping[str, Any] | None) -> str:
+    if result is None or any("cpu" not in took for took in result["contestants"].values()):
+        return ""
+    ours, theirs = result["contestants"][FASTGRAD], result["contestants"][JAX]
+    over = ratio(theirs, ours, "cpu")
+    return f"{milliseconds(median(ours, 'cpu'))} ms, {f'**{over:.2g}**' if over < 1.0 else f'{over:.3g}'}"
 
 
 def _name(contestant: str, took: Mapping[str, Any]) -> str:

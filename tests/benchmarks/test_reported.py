@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks.reported import how_small
 from benchmarks.reported.__main__ import main
-from benchmarks.reported.case import FASTGRAD, Case
-from benchmarks.reported.cases import CASES
+from benchmarks.reported.case import ALONG, FASTGRAD, Case
+from benchmarks.reported.cases import CASES, OTHER_DERIVATIVES
 from benchmarks.reported.measure import difference, run_process
 from benchmarks.reported.page import PAGE, page, stored
 from benchmarks.reported.worker import arrays_of, first_call
@@ -45,6 +45,29 @@ def test_the_derivative_is_that_of_finite_differences_of_the_python_function(cas
         down[index] -= STEP
         slope = (f(up, *others) - f(down, *others)) / (2.0 * STEP)
         assert gradient[index] == pytest.approx(slope, rel=1e-4, abs=1e-7), index
+
+
+@pytest.mark.parametrize("case", OTHER_DERIVATIVES.values(), ids=lambda case: case.name)
+def test_other_derivatives_are_those_of_the_gradient(case: Case) -> None:
+    _, found, _ = first_call(case.program(FASTGRAD), case.tiny)
+    scope: dict[str, Any] = {"__name__": "reported_case"}
+    exec(case.program(FASTGRAD), scope)
+    argument, *others = scope["arguments"](case.tiny)
+    direction = others.pop() if case.derivative in ALONG else np.cos(np.arange(argument.size)).reshape(argument.shape)
+    gradient = scope["fg"].grad(scope["f"])
+    step = STEP if argument.dtype == np.float64 else 2.0**-10
+    moved = [gradient((argument + sign * step * direction).astype(argument.dtype), *others) for sign in (1.0, -1.0)]
+    product = (moved[0] - moved[1]) / (2.0 * step)
+    slope = np.sum(gradient(argument, *others) * direction)
+    tolerance = 1e-4 if step == STEP else 1e-2
+    if case.derivative == "hessian":
+        found = found @ direction
+    if case.derivative == "jacobian":
+        found = np.sum(found * direction)
+    if case.derivative in ("hvp", "hessian"):
+        np.testing.assert_allclose(found, product, rtol=tolerance, atol=tolerance * np.max(np.abs(product)))
+    else:
+        assert (found[1] if case.derivative == "jvp" else found) == pytest.approx(slope, rel=tolerance)
 
 
 def numpy_layers(

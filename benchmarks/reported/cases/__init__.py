@@ -29,3 +29,7 @@ MODULES = (
     first_step,
 )
 CASES: dict[str, Case] = {case.name: case for module in MODULES for case in module.CASES}
+OTHER_DERIVATIVES: dict[str, Case] = {
+    name: case for reported in CASES.values() for name, case in reported.by_others().items()
+}
+"""Other derivatives of the same functions."""

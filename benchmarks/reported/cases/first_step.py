@@ -53,7 +53,7 @@ def arguments(size):
         texts={FASTGRAD: KERAS, TENSORFLOW: KERAS, TORCH: PYTORCH},
         contestants=(FASTGRAD, TENSORFLOW, TORCH),
         tolerance=1e-5,
-        derivative=False,
+        derivative="",
         whole_process=True,
     ),
 )

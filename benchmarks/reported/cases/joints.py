@@ -1,6 +1,6 @@
 """The links of a robot with 35 joints: transforms from base to hand, Jacobians, and the trace of a mass matrix."""
 
-from benchmarks.reported.case import FASTGRAD, JAX, OLD_JAX, Case
+from benchmarks.reported.case import ALL, FASTGRAD, JAX, OLD_JAX, Case
 
 CASES = (
     Case(
@@ -57,5 +57,6 @@ def f(q, velocity, offsets, masses):
 """,
         },
         contestants=(FASTGRAD, JAX, OLD_JAX),
+        others=ALL,
     ),
 )

@@ -118,7 +118,7 @@ PREDICT_CASE = Case(
     texts={FASTGRAD: PREDICT, TENSORFLOW: PREDICT},
     contestants=(FASTGRAD, TENSORFLOW),
     tolerance=1e-5,
-    derivative=False,
+    derivative="",
 )
 
 CASES = (
@@ -143,6 +143,6 @@ CASES = (
         texts={FASTGRAD: CNN_MODEL, TENSORFLOW: CNN_MODEL, TORCH: CNN_TORCH},
         contestants=(FASTGRAD, TENSORFLOW, TORCH, TORCH_ONE_THREAD),
         tolerance=1e-5,
-        derivative=False,
+        derivative="",
     ),
 )

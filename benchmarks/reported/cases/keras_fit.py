@@ -69,7 +69,7 @@ def arguments(size):
         texts={FASTGRAD: FIT, TENSORFLOW: FIT},
         contestants=(FASTGRAD, TENSORFLOW),
         tolerance=1e-4,
-        derivative=False,
+        derivative="",
     ),
     Case(
         name="equation",
@@ -89,6 +89,6 @@ def arguments(size):
         texts={FASTGRAD: EQUATION, TENSORFLOW: EQUATION},
         contestants=(FASTGRAD, TENSORFLOW),
         tolerance=1e-4,
-        derivative=False,
+        derivative="",
     ),
 )

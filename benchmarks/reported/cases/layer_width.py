@@ -65,7 +65,7 @@ def _of_width(width: int, story: str, before: str = "") -> Case:
         texts={FASTGRAD: OURS, TORCH: THEIRS},
         contestants=(FASTGRAD, TORCH, TORCH_ONE_THREAD),
         tolerance=1e-4,
-        derivative=False,
+        derivative="",
         before=before,
     )
 

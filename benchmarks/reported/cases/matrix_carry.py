@@ -1,6 +1,6 @@
 """A 3 x 3 matrix that a loop carries, as the square root of a covariance in a Gaussian process of time."""
 
-from benchmarks.reported.case import FASTGRAD, JAX, OLD_JAX, Case
+from benchmarks.reported.case import ALL, FASTGRAD, JAX, OLD_JAX, Case
 
 CASES = (
     Case(
@@ -46,5 +46,6 @@ def f(p, transitions, q, diagonal):
 """,
         },
         contestants=(FASTGRAD, JAX, OLD_JAX),
+        others=ALL,
     ),
 )

@@ -1,6 +1,6 @@
 """Ratings of players that every game of a season changes: a loop with two reads and two writes of an array a step."""
 
-from benchmarks.reported.case import FASTGRAD, JAX, OLD_JAX, Case
+from benchmarks.reported.case import ALL, FASTGRAD, JAX, OLD_JAX, Case
 
 CASES = (
     Case(
@@ -44,5 +44,6 @@ def f(p, winners, losers):
 """,
         },
         contestants=(FASTGRAD, JAX, OLD_JAX),
+        others=ALL,
     ),
 )

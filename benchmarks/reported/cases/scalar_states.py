@@ -3,7 +3,7 @@
 The texts are generated: the report is about many scalar names, not about an array of them.
 """
 
-from benchmarks.reported.case import FASTGRAD, JAX, OLD_JAX, Case
+from benchmarks.reported.case import ALL, FASTGRAD, JAX, OLD_JAX, Case
 
 STATES = 60
 NAMES = [f"s{number}" for number in range(STATES)]
@@ -67,5 +67,6 @@ def arguments(size):
         tiny=5,
         texts={FASTGRAD: OURS, JAX: THEIRS},
         contestants=(FASTGRAD, JAX, OLD_JAX),
+        others=ALL,
     ),
 )
