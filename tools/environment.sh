@@ -12,7 +12,7 @@
 #
 # fastgrad is measured on Python 3.13, the newest that is tested. Of each version the command on the path is tried first, then
 # what pyenv has installed: pyenv's commands run the chosen versions only. An environment that runs keeps its Python, since
-# somebody may have asked for it: `make test PYTHON=python3.11`, and then `make lint`. PYTHON=… or its removal changes it.
+# a call with PYTHON= may have made it: `make test PYTHON=python3.11`, and then `make lint`. PYTHON=… or its removal changes it.
 set -eu
 unset CDPATH
 cd "$(dirname "$0")/.."

@@ -147,7 +147,7 @@ def test_pyenv_may_be_elsewhere(checkout: Checkout) -> None:
 
 
 def test_an_environment_that_runs_keeps_its_python(checkout: Checkout) -> None:
-    """Somebody may have asked for it."""
+    """A call with PYTHON= may have made it."""
     checkout.environment()
     checkout.in_pyenv(13)
     assert "making .venv again" not in checkout.make().stdout
