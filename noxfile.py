@@ -2,7 +2,7 @@
 
 `make NAME ARGS='…'` or `nox --session NAME -- …` runs one; the arguments go to its program. The environments are made by
 `tools/environment.sh`, and kept. Variables change what runs: FULL=1 runs all shards, SHARD=3 another one, CHANGED=1 also the tests
-that the last commits concern; PYTHON=python3.12 chooses the interpreter.
+that the last commits concern; PYTHON=python3.12 chooses the interpreter, which is Python 3.13 without it.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def pythons(session: nox.Session) -> None:
 
 @nox.session(name="test-python", tags=IN_TEST_ALL)
 def test_python(session: nox.Session) -> None:
-    """Runs the same with fewer tests on one other Python, which the commit's tree chooses."""
+    """Runs the same with fewer tests on one other Python, which the commit's tree chooses (two of three times the oldest)."""
     others = pythons_of_machine(session, "other_python")
     if not others:
         session.skip("no other Python that fastgrad takes is installed here")

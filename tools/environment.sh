@@ -7,8 +7,12 @@
 #   tools/environment.sh FOLDER FILE.txt EARLY.txt
 #                        what EARLY.txt asks for is tried before, without dependencies, and shortly: its place may not answer
 #
-# PYTHON=…         the interpreter to use; without it the first of python3.14 … python3.11, python3, python that runs
+# PYTHON=…         the interpreter to use; without it the first that runs of Python 3.13, 3.12, 3.11, 3.14, python3 and python
 # PYTHON_BELOW=3.x the first Python version that is too new for these extras
+#
+# fastgrad is measured on Python 3.13, the newest that is tested. Of each version the command on the path is tried first, then
+# what pyenv has installed: pyenv's commands run the chosen versions only. An environment that runs keeps its Python, since
+# a call with PYTHON= may have made it: `make test PYTHON=python3.11`, and then `make lint`. PYTHON=… or its removal changes it.
 set -eu
 unset CDPATH
 cd "$(dirname "$0")/.."
@@ -16,7 +20,7 @@ folder=$1
 extras=$2
 early=${3-}
 below=${PYTHON_BELOW:-3.15}
-candidates='python3.14 python3.13 python3.12 python3.11 python3 python'
+versions='3.13 3.12 3.11 3.14'
 log=
 
 say() { printf '%s\n' "$@"; }
@@ -43,7 +47,11 @@ each_candidate() {
     if [ -n "${PYTHON-}" ]; then
         say "$PYTHON"
     else
-        for candidate in $candidates; do say "$candidate"; done
+        for number in $versions; do
+            say "python$number"
+            for candidate in "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$number".*/bin/python; do say "$candidate"; done
+        done
+        say python3 python
     fi
 }
 
@@ -61,7 +69,9 @@ create() {
     if [ -z "$first" ]; then
         [ -z "${PYTHON-}" ] || fail "PYTHON=$PYTHON does not run, or is not a 64-bit CPython from 3.11 up to below $below"
         if [ -n "$uv" ]; then
-            try "$uv" venv --quiet --clear --seed --python ">=3.11,<$below" "$folder" && return
+            for wanted in 3.13 ">=3.11,<$below"; do
+                try "$uv" venv --quiet --clear --seed --python "$wanted" "$folder" && return
+            done
             cat "$log" >&2
         fi
         fail "fastgrad needs a Python from 3.11 up to below $below, and none is here. This line installs uv, which brings one:" \

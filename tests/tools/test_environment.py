@@ -16,7 +16,23 @@ case "$*" in "-m venv"*|"-m virtualenv"*) echo 'ensurepip is not available' >&2;
 exec {sys.executable} "$@"
 """
 
+
+def of_version(minor: int) -> str:
+    """An interpreter that says it is Python 3.`minor`, and makes no environment."""
+    return f"""#!/bin/sh
+case "$1" in -) {{ echo 'import sys; sys.version_info = (3, {minor}, 0)'; cat; }} | {sys.executable} "$@"; exit;; esac
+case "$*" in "-m venv"*|"-m virtualenv"*) echo 'ensurepip is not available' >&2; exit 1;; esac
+exec {sys.executable} "$@"
+"""
+
+
 pytestmark = pytest.mark.skipif(shutil.which("cksum") is None, reason="the script needs a POSIX system")
+
+
+def write_program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 class Checkout:
@@ -33,9 +49,12 @@ class Checkout:
         (folder / "pyproject.toml").write_text("[project]\n")
 
     def command(self, name: str, text: str) -> None:
-        path = self.commands / name
-        path.write_text(text)
-        path.chmod(0o755)
+        write_program(self.commands / name, text)
+
+    def in_pyenv(self, minor: int) -> None:
+        """An interpreter that pyenv has installed, and its command on the path, which pyenv does not run."""
+        write_program(self.folder / ".pyenv" / "versions" / f"3.{minor}.1" / "bin" / "python", of_version(minor))
+        self.command(f"python3.{minor}", SHIM)
 
     def make(self, *what: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -93,6 +112,45 @@ def test_where_there_is_apt_its_package_is_named(checkout: Checkout) -> None:
 def test_an_interpreter_asked_for_that_does_not_run_is_named(checkout: Checkout) -> None:
     checkout.command("python3", WITHOUT_VENV)
     assert "PYTHON=python9 does not run" in checkout.make(PYTHON="python9").stderr
+
+
+@pytest.mark.parametrize(
+    ("commands", "in_pyenv", "below", "chosen"),
+    [
+        ([11, 12, 13, 14], [], "3.15", "python3.13"),
+        ([11, 12, 13, 14], [], "3.13", "python3.12"),
+        ([11, 14], [], "3.15", "python3.11"),
+        ([14], [], "3.15", "python3.14"),
+        ([11], [12, 13], "3.15", ".pyenv/versions/3.13.1/bin/python"),
+        ([11], [12, 13], "3.13", ".pyenv/versions/3.12.1/bin/python"),
+        ([12], [11], "3.15", "python3.12"),
+    ],
+)
+def test_python_3_13_is_tried_first(
+    checkout: Checkout, commands: list[int], in_pyenv: list[int], below: str, chosen: str
+) -> None:
+    """The message about what lacks venv names the first that runs."""
+    for minor in commands:
+        checkout.command(f"python3.{minor}", of_version(minor))
+    for minor in in_pyenv:
+        checkout.in_pyenv(minor)
+    error = checkout.make(PYTHON_BELOW=below).stderr
+    python = checkout.folder / chosen if "/" in chosen else chosen
+    assert f"{python} can make no virtual environment" in error.splitlines()[-3]
+
+
+def test_pyenv_may_be_elsewhere(checkout: Checkout) -> None:
+    checkout.in_pyenv(13)
+    elsewhere = checkout.folder / "else where"
+    (checkout.folder / ".pyenv").rename(elsewhere)
+    assert f"{elsewhere}/versions/3.13.1/bin/python can make no" in checkout.make(PYENV_ROOT=str(elsewhere)).stderr
+
+
+def test_an_environment_that_runs_keeps_its_python(checkout: Checkout) -> None:
+    """A call with PYTHON= may have made it."""
+    checkout.environment()
+    checkout.in_pyenv(13)
+    assert "making .venv again" not in checkout.make().stdout
 
 
 def test_a_folder_that_is_no_environment_is_left_alone(checkout: Checkout) -> None:

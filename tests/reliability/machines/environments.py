@@ -72,10 +72,19 @@ def pythons() -> dict[str, str]:
     return {version: by_version[version] for version in taken if version in by_version}
 
 
+def drawn(others: list[str], seed: int) -> str:
+    """One of some versions: for two of three seeds the first, the oldest that is supported, else one of the newer ones."""
+    oldest, *newer = others
+    return newer[seed // 3 % len(newer)] if newer and seed % 3 == 0 else oldest
+
+
 def other_python() -> dict[str, str]:
     """One of `pythons` other than this one, which the commit's tree chooses; none if there is no other."""
-    others = [item for item in pythons().items() if item[0] != version_of(sys.executable)]
-    return dict([others[run_seed() % len(others)]]) if others else {}
+    others = {version: python for version, python in pythons().items() if version != version_of(sys.executable)}
+    if not others:
+        return {}
+    version = drawn([*others], run_seed())
+    return {version: others[version]}
 
 
 def make(python: str, dependencies: str, folder: Path) -> Path:

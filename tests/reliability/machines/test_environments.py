@@ -4,7 +4,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.reliability.machines.__main__ import outcomes
-from tests.reliability.machines.environments import constraints, lowest, pythons, requirements
+from tests.reliability.machines.environments import constraints, drawn, lowest, pythons, requirements
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.13", "3.14"])
@@ -25,6 +25,13 @@ def test_the_lowest_dependencies_of_python_3_11_are_built_for_numpy_2():
 )
 def test_lowest_of_a_requirement(text, constraint):
     assert lowest(Requirement(text)) == constraint
+
+
+@pytest.mark.parametrize("others", [["3.11"], ["3.11", "3.12"], ["3.11", "3.12", "3.14"]])
+def test_the_oldest_python_is_drawn_most_often_and_each_is_drawn(others):
+    versions = [drawn(others, seed) for seed in range(60)]
+    assert {*versions} == {*others}
+    assert versions.count("3.11") >= 40
 
 
 def test_pythons_and_the_last_line_of_pytest():

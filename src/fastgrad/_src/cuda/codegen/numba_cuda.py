@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 if not hasattr(np, "row_stack"):  # numba-cuda#907: its import needs np.row_stack, which NumPy 2.5 removed
-    np.row_stack = np.vstack  # noqa: NPY201
+    setattr(np, "row_stack", np.vstack)  # noqa: B010  # no attribute in the types of NumPy 2.5
 
 from numba import cuda
 from numba.cuda import cgutils, types
