@@ -1,4 +1,4 @@
-"""The base classes of passes that this package adds to Numba's compiler: Numba's, whose constructors are abstract, with constructors."""
+"""Base classes of passes that are added to Numba's compiler. Those of Numba have an abstract constructor."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def complex_of_parts(array: np.ndarray) -> np.ndarray:
 
 
 def _as_other_array(source_type: types.Array, dtype: types.Type, more_axes: int) -> Any:
-    """Returns the function that returns an array of other elements over the memory of an array, with an axis more or less at the end."""
+    """Returns the implementation that gives an array of other elements the memory of an array, with an axis more or less at the end."""
     target_type = types.Array(dtype, source_type.ndim + more_axes, "C" if source_type.layout == "C" else "A")
 
     @intrinsic
