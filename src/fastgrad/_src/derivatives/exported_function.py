@@ -167,9 +167,7 @@ def dispatcher_of(f: Any) -> Any:
     return f if isinstance(f, Dispatcher) else _njit(f)
 
 
-@functools.lru_cache(maxsize=256)
-def _njit(f: Any) -> Any:
-    return numba.njit(f)
+_njit = functools.lru_cache(maxsize=256)(numba.njit)
 
 
 @functools.lru_cache(maxsize=256)

@@ -414,7 +414,7 @@ def _dispatcher_of(call: DerivedCall) -> Any:
         if call not in _dispatchers:
             known = {*_dispatchers}
             try:
-                _function_of(derivative_of(call), call.form, call)
+                function_to_compile(derivative_of(call), call.form, call)
             except BaseException:
                 for other in {*_dispatchers} - known:
                     del _dispatchers[other]
@@ -422,15 +422,11 @@ def _dispatcher_of(call: DerivedCall) -> Any:
         return _dispatchers[call]
 
 
-def interpreted_function(derivative: Derivative) -> FunctionType:
-    """Returns a derivative as a Python function. What it calls runs as Python, too."""
-    return _interpreted_function(derivative, {}, None)
-
-
-def _interpreted_function(
-    derivative: Derivative, functions: dict[DerivedCall | None, FunctionType], call: DerivedCall | None
+def interpreted_function(
+    derivative: Derivative, functions: dict[Any, FunctionType] | None = None, call: DerivedCall | None = None
 ) -> FunctionType:
-    """Returns the Python function of a derivative, and adds those that it calls to ``functions``."""
+    """Returns a derivative as a Python function, which ``functions`` gets by its ``call``. What it calls runs as Python, too."""
+    functions = {} if functions is None else functions
     scope = {**derivative.scope, **INTERPRETED, **INTERPRETED_CHUNKS}
     scope = {
         name: value.py_func if isinstance(value, dispatcher.Dispatcher) else value for name, value in scope.items()
@@ -440,13 +436,14 @@ def _interpreted_function(
     called = {name: function_of_code(part, "interpreted chunk", scope) for name, part in derivative.functions.items()}
     parts = [function, *called.values()]
     for name, other in derivative.calls.items():
-        called[name] = functions.get(other) or _interpreted_function(derivative_of(other), functions, other)
+        called[name] = functions.get(other) or interpreted_function(derivative_of(other), functions, other)
     for part in parts:
         with_text(part).__globals__.update(called)
     return function
 
 
-def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) -> FunctionType:
+def function_to_compile(derivative: Derivative, what: str, call: DerivedCall | None = None) -> FunctionType:
+    """Returns the function of a derivative, for Numba to compile; the one of a ``call`` gets a dispatcher."""
     scope = {**COMPILED, **derivative.scope}
     function = function_of_code(derivative.code, what, scope)
     inner = {name: function_of_code(part, what, scope) for name, part in derivative.functions.items()}
@@ -460,8 +457,3 @@ def _function_of(derivative: Derivative, what: str, call: DerivedCall | None) ->
     function.__globals__.update(called)
     function.__globals__.update({name: compile_chunk(part) for name, part in inner.items()})
     return function
-
-
-def function_to_compile(derivative: Derivative, what: str) -> FunctionType:
-    """Returns the function of a derivative, for Numba to compile."""
-    return _function_of(derivative, what, None)

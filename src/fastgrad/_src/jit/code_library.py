@@ -8,10 +8,11 @@ from typing import Any
 from llvmlite import binding
 
 from fastgrad._src.jit import exponential, ordered_sums
+from fastgrad._src.jit.compiler_passes import FunctionPass
 from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
-from fastgrad._src.jit.numba_internals import FunctionPass, codegen, environment, register_pass
+from fastgrad._src.jit.numba_internals import codegen, environment, register_pass
 from fastgrad._src.jit.stack_slots import register_symbols
 
 NAME_LENGTH = 24
@@ -124,14 +125,11 @@ def _package_of(symbol: str) -> str:
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class UseCodeLibrary(FunctionPass):  # type: ignore[misc]
+class UseCodeLibrary(FunctionPass):
     """Makes the code library of a derivative."""
 
     _name = "fastgrad_derivative_library"
     library = CodeLibrary
-
-    def __init__(self) -> None:
-        FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Sets ``state.library``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastgrad._src.derivatives.ir.operands import Counter, Root, Scalar, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block, Function
-from fastgrad._src.derivatives.ir.statements import Statement
+from fastgrad._src.derivatives.ir.statements import NextIteration, Statement
 
 
 class ControlFlow:
@@ -39,6 +39,16 @@ class ControlFlow:
                 if head is not counter.head and counter.head in body
             )
         }
+
+    def step_of(self, head: Block) -> NextIteration:
+        """Returns the statement that steps the counter of a counted loop."""
+        steps = [statement for statement in head.statements if isinstance(statement, NextIteration)]
+        return next(step for step in steps if step.counter is self.counted[head])
+
+    def ends_at_head(self, head: Block) -> bool:
+        """True if no block of a loop but its head leaves the loop."""
+        body = self.loops[head]
+        return all(after in body for block in body - {head} for after in block.successors)
 
     def position(self, block: Block) -> int:
         """Returns the number of a block in ``blocks``."""

@@ -104,11 +104,7 @@ class Residuals:
         self.at_end: dict[Block, list[Scalar]] = {}
         self.read_before: set[Scalar] = set()
         self.at_start: dict[Block, list[Scalar | Counter]] = {}
-        self.whole_loops = {
-            counter
-            for head, counter in flow.counted.items()
-            if all(after in flow.loops[head] for block in flow.loops[head] - {head} for after in block.successors)
-        }
+        self.whole_loops = {counter for head, counter in flow.counted.items() if flow.ends_at_head(head)}
         self.reserved: set[Block] = set()
         self.reservations: dict[Counter, tuple[int, int]] = {}
         self._order: dict[Scalar, int] = {}
@@ -391,9 +387,8 @@ class Residuals:
         for head, counter in flow.counted.items():
             body = flow.loops[head]
             has_inner_loop = any(other is not head and other in body for other in flow.loops)
-            leaves_early = any(after not in body for block in body if block is not head for after in block.successors)
             calls = any(statement.callee is not None for block in body for statement in block.statements)
-            if calls or has_inner_loop or leaves_early or counter.block.successors != [head]:
+            if calls or has_inner_loop or counter not in self.whole_loops or counter.block.successors != [head]:
                 continue
             self.reserved |= body
             self.reservations[counter] = (

@@ -163,9 +163,8 @@ def _reads_all_elements(load: Load, block: Block, beginning: Block, storing: Blo
         if counter is None:
             return False
         counts = [sizes[counters.index(counter)]] if counter in counters else sizes
-        ends_early = any(after not in body for other in body - {head} for after in other.successors)
         if (
-            ends_early
+            not flow.ends_at_head(head)
             or not any(equal_operands(counter.count, count) for count in counts)
             or not all(inner in flow.dominators[latch] for latch in flow.predecessors[head] if latch in body)
         ):

@@ -6,7 +6,6 @@ every number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -97,13 +96,14 @@ def run_chunks(typing: Any, function: Any, count: Any, arguments: Any, stacks: A
             _run_on_threads(builder, kernel, given, values[1])
         else:
             builder.call(kernel, given)
-
-        def release_others() -> None:
-            if stacks is not types.none:
-                free = types.void(stacks, types.intp)
-                context.compile_internal(builder, _free_stacks_of_chunks, free, [values[3], values[1]])
-
-        _raise_first_exception(context, builder, task, values[1], release_others)
+        with cgutils.for_range(builder, values[1]) as loop:
+            code, info = [builder.load(cgutils.gep_inbounds(builder, task, 0, part, loop.index)) for part in (1, 2)]
+            status = convention._get_return_status(builder, code, info)
+            with cgutils.if_unlikely(builder, status.is_error):
+                if stacks is not types.none:
+                    free = types.void(stacks, types.intp)
+                    context.compile_internal(builder, _free_stacks_of_chunks, free, [values[3], values[1]])
+                convention.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
     return types.void(function, types.intp, arguments, stacks), generate
@@ -123,18 +123,6 @@ def _run_on_threads(builder: Any, kernel: Any, given: list[Any], count: Any) -> 
             run = cgutils.get_or_insert_function(builder.module, type, "numba_parallel_for")
             pointers = [builder.bitcast(value, _BYTES) for value in (kernel, *given)]
             builder.call(run, [*pointers, word(1), word(1), threads])
-
-
-def _raise_first_exception(context: Any, builder: Any, task: Any, count: Any, before: Callable[[], None]) -> None:
-    """Generates the code that raises the exception of the first call that raised one."""
-    convention = context.call_conv
-    with cgutils.for_range(builder, count) as loop:
-        code = builder.load(cgutils.gep_inbounds(builder, task, 0, 1, loop.index))
-        info = builder.load(cgutils.gep_inbounds(builder, task, 0, 2, loop.index))
-        status = convention._get_return_status(builder, code, info)
-        with cgutils.if_unlikely(builder, status.is_error):
-            before()
-            convention.return_status_propagate(builder, status)
 
 
 @njit_kept_on_disk()
@@ -240,14 +228,9 @@ class _ChunkCompiler(ReleasingCompiler):
 
 compile_chunk = numba.njit(nogil=True, error_model="numpy", pipeline_class=linked_compiler_class(_ChunkCompiler))
 """Compiles the function that runs a chunk."""
-COMPILED = {
-    "run_chunks": run_chunks,
-    "new_stacks": new_stacks,
-    "join_stacks": join_stacks,
-    "copies_for_chunks": copies_for_chunks,
-    "copy_for_chunk": copy_for_chunk,
-    "add_copies": add_copies,
-    "sum_in_order": sum_in_order,
+COMPILED: dict[str, Any] = {
+    function.__name__: function
+    for function in (run_chunks, new_stacks, join_stacks, copies_for_chunks, copy_for_chunk, add_copies, sum_in_order)
 }
 """What the names of a parallel loop's code stand for where it is compiled, and where it runs as Python."""
 INTERPRETED = {

@@ -9,13 +9,12 @@ from fastgrad._src.derivatives.codegen.code_values import NotEmittedError
 from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingLowering
 from fastgrad._src.derivatives.codegen.functions_of_code import code_of, with_text
 from fastgrad._src.derivatives.codegen.inferred_overloads import is_called_by_others_that_it_calls
+from fastgrad._src.jit.compiler_passes import FunctionPass, LoweringPass
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (
     ExtractByteCode,
     FixupArgs,
-    FunctionPass,
-    LoweringPass,
     NoPythonBackend,
     PassManager,
     bytecode,
@@ -27,13 +26,10 @@ NOT_EMITTED: list[tuple[str, str]] = []
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _TakeCode(FunctionPass):  # type: ignore[misc]  # Numba has no types
+class _TakeCode(FunctionPass):
     """Begins a compilation with the code of a function."""
 
     _name = "fastgrad_take_code"
-
-    def __init__(self) -> None:
-        FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Sets what Numba's front end finds otherwise."""
@@ -68,13 +64,10 @@ class _EmitCode(ReleasingLowering):
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _UseText(LoweringPass):  # type: ignore[misc]  # after a FunctionPass Numba reads the IR, and here is none yet
+class _UseText(LoweringPass):  # after a FunctionPass Numba reads the IR, and here is none yet
     """Begins the compilation of the text of a function whose code is not written as LLVM IR."""
 
     _name = "fastgrad_use_text"
-
-    def __init__(self) -> None:
-        LoweringPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Prints the code. Drops what another pipeline left: Numba would raise its failure in the end."""

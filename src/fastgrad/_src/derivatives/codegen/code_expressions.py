@@ -7,7 +7,7 @@ import contextlib
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,11 +96,16 @@ class Expressions:
         self.builder = lower.builder
         self._room_on_stack = 0
         self._rules: dict[ScalarOperation, Callable[[ScalarOperation, Sequence[Term]], Value]] = {
-            **dict.fromkeys([*_FLOAT_INSTRUCTIONS, *_BIT_INSTRUCTIONS], self._arithmetic),
-            **dict.fromkeys(_COMPARISONS, self._comparison),
+            **dict.fromkeys(
+                [*_FLOAT_INSTRUCTIONS, *_BIT_INSTRUCTIONS],
+                lambda operation, operands: self._computed(operation, *self._operands(operands)),
+            ),
+            **dict.fromkeys(
+                _COMPARISONS, lambda operation, operands: self.compared(operation, *self._operands(operands))
+            ),
             terms.POWER: self._power,
             terms.NEGATIVE: self._negative,
-            terms.NOT: self._not,
+            terms.NOT: lambda _, operands: Value(types.boolean, self.builder.not_(self.truth(self.value(operands[0])))),
             terms.AND: self._condition,
             terms.OR: self._condition,
             terms.SELECT: self._select,
@@ -144,7 +149,9 @@ class Expressions:
         if known is not None:
             return known
         if self._has_global(leaf.name):
-            return self._outside(self.global_value(leaf.name))
+            value = self.global_value(leaf.name)
+            is_constant = isinstance(value, (bool, int, float, str)) or value is None
+            return self.constant(value) if is_constant else Value(None, python=value)
         if isinstance(leaf, code.Variable):
             return self._lower.declared(leaf)
         raise NotEmittedError(f"{leaf.name} is not known")
@@ -157,17 +164,12 @@ class Expressions:
         """Returns what a name stands for outside of the function."""
         first, *attributes = name.split(".")
         scope = self._lower.func_ir.scope
-        if first not in scope and not hasattr(builtins, first):
+        if not self._has_global(name):
             raise NotEmittedError(f"{name} is not known")
         value = scope[first] if first in scope else getattr(builtins, first)
         for attribute in attributes:
             value = getattr(value, attribute)
         return value
-
-    def _outside(self, value: Any) -> Value:
-        if isinstance(value, (bool, int, float, str)) or value is None:
-            return self.constant(value)
-        return Value(None, python=value)
 
     def constant(self, value: Any, dtype: Any = None) -> Value:
         """Returns a constant; without a ``dtype`` Numba's type of the Python value."""
@@ -252,10 +254,6 @@ class Expressions:
             first, second = [Value(types.float64, self.cast(value, types.float64)) for value in (first, second)]
         return first, second
 
-    def _arithmetic(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
-        first, second = self._operands(operands)
-        return self._computed(operation, first, second)
-
     def _computed(self, operation: ScalarOperation, first: Value, second: Value) -> Value:
         """Returns what an operation makes of two numbers: an instruction where both have one type that has it."""
         type, instruction = first.type, None
@@ -271,9 +269,6 @@ class Expressions:
         if instruction is None:
             return self.call(_PYTHON_OPERATORS[operation], [first, second])
         return Value(type, getattr(self.builder, instruction)(first.llvm, second.llvm))
-
-    def _comparison(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
-        return self.compared(operation, *self._operands(operands))
 
     def compared(self, operation: ScalarOperation, first: Value, second: Value) -> Value:
         """Returns the truth value of a comparison of two numbers."""
@@ -313,9 +308,6 @@ class Expressions:
             is_plain = value.type in (types.int64, types.float64)
             return self.constant(-value.constant, None if is_plain else np.dtype(str(value.type)))
         return self.call(operator.neg, [value])
-
-    def _not(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
-        return Value(types.boolean, self.builder.not_(self.truth(self.value(operands[0]))))
 
     def _condition(self, operation: ScalarOperation, operands: Sequence[Term]) -> Value:
         """Writes ``and`` and ``or``, whose second operand is computed only if the first one does not decide."""
@@ -622,7 +614,7 @@ class Expressions:
             result = self._call_intrinsic(function, arguments)
         elif getattr(function, "is_called_by_python", False):
             result = call_by_python(self._lower, function, [self.as_value(argument) for argument in arguments])
-        elif (rule := FUNCTION_RULES.get(function) if _is_hashable(function) else None) is not None and (
+        elif (rule := FUNCTION_RULES.get(function) if isinstance(function, Hashable) else None) is not None and (
             found := rule(self, arguments)
         ) is not None:
             result = found
@@ -763,11 +755,3 @@ def _is_integer(value: Value) -> bool:
 
 def _is_among(function: Any, others: Sequence[Any]) -> bool:
     return any(function is other for other in others)
-
-
-def _is_hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,62 +21,49 @@ def complex_of_parts(array: np.ndarray) -> np.ndarray:
     return array.view(np.complex64 if array.dtype == np.float32 else np.complex128)[..., 0]
 
 
-def _view_of_memory(context, builder, source_type, target_type, value):  # type: ignore[no-untyped-def]
-    """Builds an array of other elements over the memory of an array, with an axis more or less at the end."""
-    source = make_array(source_type)(context, builder, value)
-    target = make_array(target_type)(context, builder)
-    shape = cgutils.unpack_tuple(builder, source.shape)
-    strides = cgutils.unpack_tuple(builder, source.strides)
-    size = context.get_abi_sizeof(context.get_data_type(target_type.dtype))
-    if target_type.ndim > source_type.ndim:
-        shape = [*shape, context.get_constant(types.intp, 2)]
-        strides = [*strides, context.get_constant(types.intp, size)]
-    else:
-        shape, strides = shape[:-1], strides[:-1]
-    populate_array(
-        target,
-        data=builder.bitcast(source.data, context.get_data_type(target_type.dtype).as_pointer()),
-        shape=cgutils.pack_array(builder, shape, ty=context.get_value_type(types.intp)),
-        strides=cgutils.pack_array(builder, strides, ty=context.get_value_type(types.intp)),
-        itemsize=context.get_constant(types.intp, size),
-        meminfo=source.meminfo,
-        parent=source.parent,
-    )
-    context.nrt.incref(builder, target_type, target._getvalue())
-    return target._getvalue()
+def _as_other_array(source_type: types.Array, dtype: types.Type, more_axes: int) -> Any:
+    """Returns the implementation that gives an array of other elements the memory of an array, with an axis more or less at the end."""
+    target_type = types.Array(dtype, source_type.ndim + more_axes, "C" if source_type.layout == "C" else "A")
 
-
-def _as_other_array(target_type: types.Array) -> Any:
     @intrinsic
     def other_array(typing, array):  # type: ignore[no-untyped-def]
         def build(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-            return _view_of_memory(context, builder, signature.args[0], target_type, arguments[0])
+            source = make_array(array)(context, builder, arguments[0])
+            target = make_array(target_type)(context, builder)
+            shape = cgutils.unpack_tuple(builder, source.shape)
+            strides = cgutils.unpack_tuple(builder, source.strides)
+            size = context.get_abi_sizeof(context.get_data_type(dtype))
+            if more_axes > 0:
+                shape = [*shape, context.get_constant(types.intp, 2)]
+                strides = [*strides, context.get_constant(types.intp, size)]
+            else:
+                shape, strides = shape[:-1], strides[:-1]
+            populate_array(
+                target,
+                data=builder.bitcast(source.data, context.get_data_type(dtype).as_pointer()),
+                shape=cgutils.pack_array(builder, shape, ty=context.get_value_type(types.intp)),
+                strides=cgutils.pack_array(builder, strides, ty=context.get_value_type(types.intp)),
+                itemsize=context.get_constant(types.intp, size),
+                meminfo=source.meminfo,
+                parent=source.parent,
+            )
+            context.nrt.incref(builder, target_type, target._getvalue())
+            return target._getvalue()
 
         return target_type(array), build
 
-    return other_array
-
-
-def _caller(function: Any) -> Callable[[Any], Any]:
-    def implementation(array):  # type: ignore[no-untyped-def]
-        return function(array)
-
-    return implementation
+    return lambda array: other_array(array)  # noqa: PLW0108  # Numba compiles it
 
 
 @overload(real_parts)
 def _real_parts(array):  # type: ignore[no-untyped-def]
     if isinstance(array, types.Array) and isinstance(array.dtype, types.Complex):
-        layout = "C" if array.layout == "C" else "A"
-        other_array = _as_other_array(types.Array(array.dtype.underlying_float, array.ndim + 1, layout))
-        return _caller(other_array)
+        return _as_other_array(array, array.dtype.underlying_float, 1)
     return None
 
 
 @overload(complex_of_parts)
 def _complex_of_parts(array):  # type: ignore[no-untyped-def]
     if isinstance(array, types.Array) and isinstance(array.dtype, types.Float):
-        dtype = types.complex64 if array.dtype == types.float32 else types.complex128
-        other_array = _as_other_array(types.Array(dtype, array.ndim - 1, "C" if array.layout == "C" else "A"))
-        return _caller(other_array)
+        return _as_other_array(array, types.complex64 if array.dtype == types.float32 else types.complex128, -1)
     return None

@@ -22,6 +22,7 @@ from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompile
 from fastgrad._src.derivatives.codegen.functions_of_code import code_of
 from fastgrad._src.derivatives.codegen.shape_errors import REPLACEMENTS
 from fastgrad._src.jit.code_library import UseCodeLibrary
+from fastgrad._src.jit.compiler_passes import FunctionPass, LoweringPass
 from fastgrad._src.jit.gc_pause import pause_gc
 from fastgrad._src.jit.libraries import package_of
 from fastgrad._src.jit.numba_canaries import Feature
@@ -31,9 +32,7 @@ from fastgrad._src.jit.numba_internals import (
     CPUDispatcher,
     Dispatcher,
     FixupArgs,
-    FunctionPass,
     JITCodeLibrary,
-    LoweringPass,
     NativeLowering,
     NopythonTypeInference,
     NullCache,
@@ -54,13 +53,10 @@ _deriving_thread: list[int] = []
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _ReturnResultType(FunctionPass):  # type: ignore[misc]  # Numba has no types
+class _ReturnResultType(FunctionPass):
     """Ends a compilation after type inference."""
 
     _name = "fastgrad_return_result_type"
-
-    def __init__(self) -> None:
-        FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Makes the result type the result of the compilation."""
@@ -109,13 +105,10 @@ class _UseLinkedLibrary(UseCodeLibrary):
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
-class _TellCallers(LoweringPass):  # type: ignore[misc]
+class _TellCallers(LoweringPass):
     """Tells Numba how functions call one that is only linked."""
 
     _name = "fastgrad_tell_callers"
-
-    def __init__(self) -> None:
-        LoweringPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Gives the result an entry point, by which Numba finds the code for callers."""

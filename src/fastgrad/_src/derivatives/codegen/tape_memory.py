@@ -171,14 +171,6 @@ def new_owner(typing: Any) -> Any:
     return types.intp(), generate
 
 
-def free_stacks(builder: Any, owner: Any) -> None:
-    """Generates the code that frees the stacks of an owner."""
-    integer = llvm_ir.IntType(64)
-    free = cgutils.get_or_insert_function(builder.module, llvm_ir.FunctionType(llvm_ir.VoidType(), [integer]), "free")
-    for address in cgutils.unpack_tuple(builder, builder.load(owner), STACKS):
-        builder.call(free, [address])
-
-
 def write_exceptional_exit(builder: Any, block: Any, release: Callable[[], None]) -> None:
     """Writes the block by which exceptions leave a function: it frees the stacks, and what ``release`` generates code for."""
     (status,) = block.instructions
@@ -189,7 +181,10 @@ def write_exceptional_exit(builder: Any, block: Any, release: Callable[[], None]
         return
     owner = getattr(builder.function, OWNER, None)
     if owner is not None:
-        free_stacks(builder, owner)
+        type = llvm_ir.FunctionType(llvm_ir.VoidType(), [llvm_ir.IntType(64)])
+        free = cgutils.get_or_insert_function(builder.module, type, "free")
+        for address in cgutils.unpack_tuple(builder, builder.load(owner), STACKS):
+            builder.call(free, [address])
     release()
     builder.ret(status)
 
@@ -394,57 +389,41 @@ def next_snapshot(first, position, end, slots):  # type: ignore[no-untyped-def]
 
 
 @njit_kept_on_disk()
+def _memory_bounds(array):  # type: ignore[no-untyped-def]
+    """Returns the first address of an array's memory, and the one after the last."""
+    start = array.ctypes.data
+    end = start + array.itemsize
+    for axis in range(array.ndim):
+        extent = (array.shape[axis] - 1) * array.strides[axis]
+        end += max(extent, 0)
+        start += min(extent, 0)
+    return start, end
+
+
+@njit_kept_on_disk()
 def may_share_memory(first, second):  # type: ignore[no-untyped-def]
     """Returns whether the bounds of two arrays overlap."""
     if first.size == 0 or second.size == 0:
         return False
-    first_start, second_start = first.ctypes.data, second.ctypes.data
-    first_end, second_end = first_start + first.itemsize, second_start + second.itemsize
-    for axis in range(first.ndim):
-        extent = (first.shape[axis] - 1) * first.strides[axis]
-        first_end += max(extent, 0)
-        first_start += min(extent, 0)
-    for axis in range(second.ndim):
-        extent = (second.shape[axis] - 1) * second.strides[axis]
-        second_end += max(extent, 0)
-        second_start += min(extent, 0)
+    (first_start, first_end), (second_start, second_end) = _memory_bounds(first), _memory_bounds(second)
     return first_start < second_end and second_start < first_end
 
 
 COMPILED: dict[str, Any] = {
-    "push_value": push_value,
     **{f"pop_{type}": pop for type, pop in POPS.items()},
-    "push_code": push_code,
-    "pop_code": pop_code,
     "save_array": save_array,
     "load_array": load_array,
-    "contiguous": contiguous,
-    "add_product": add_product,
     "unsigned": as_unsigned,
-    "sum_in_any_order": sum_in_any_order,
-    "new_owner": new_owner,
-    "acquire": acquire,
-    "capacity": capacity,
-    "grow_stack": grow_stack,
-    "release": release,
-    "grow_array_stack": grow_array_stack,
-    "new_memory": new_memory,
-    "zero_cotangents": zero_cotangents,
-    "exchange": exchange,
-    "may_share_memory": may_share_memory,
-    "free_memory": free_memory,
-    "snapshot_slots": snapshot_slots,
-    "next_snapshot": next_snapshot,
+    **{
+        function.__name__: function
+        for function in (
+            *(push_value, push_code, pop_code, contiguous, add_product, sum_in_any_order),
+            *(new_owner, acquire, capacity, grow_stack, release, grow_array_stack, new_memory, free_memory),
+            *(zero_cotangents, exchange, may_share_memory, snapshot_slots, next_snapshot),
+        )
+    },
 }
 """What the names of a derivative's text stand for in compiled code."""
-
-
-def _python_push(stack: dict[int, Any], position: int, value: Any) -> None:
-    stack[position] = value
-
-
-def _python_pop(stack: dict[int, Any], position: int) -> Any:
-    return stack[position]
 
 
 def _python_save_array(stack: dict[int, Any], position: int, array: np.ndarray) -> None:
@@ -463,10 +442,10 @@ def _python_unsigned(index: int) -> int:
 
 
 INTERPRETED: dict[str, Any] = {
-    "push_value": _python_push,
-    **{f"pop_{type}": _python_pop for type in POPS},
-    "push_code": _python_push,
-    "pop_code": _python_pop,
+    "push_value": operator.setitem,
+    **{f"pop_{type}": operator.getitem for type in POPS},
+    "push_code": operator.setitem,
+    "pop_code": operator.getitem,
     "save_array": _python_save_array,
     "load_array": _python_load_array,
     "grow_array_stack": lambda owner, address, items: address,

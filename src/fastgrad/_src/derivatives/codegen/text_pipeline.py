@@ -14,13 +14,13 @@ from typing import Any
 
 from fastgrad._src.derivatives.codegen.code_compiler import with_code_pipeline
 from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
+from fastgrad._src.jit.compiler_passes import FunctionPass
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (
     DeadBranchPrune,
     FindLiterallyCalls,
     FixupArgs,
-    FunctionPass,
     InlineClosureLikes,
     InlineInlinables,
     LiteralPropagationSubPipelinePass,
@@ -40,13 +40,10 @@ BLOCK_VARIABLE = "_block"
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class DirectJumps(FunctionPass):  # type: ignore[misc]  # Numba has no types
+class DirectJumps(FunctionPass):
     """Turns ``_block = k`` and a jump to the tests of ``_block`` into a jump to the block of number k."""
 
     _name = "fastgrad_direct_jumps"
-
-    def __init__(self) -> None:
-        FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Rewrites ``state.func_ir``; returns whether it has changed."""

@@ -116,13 +116,8 @@ def elements(lowering: Lowering, function: FunctionType, operands: list[Any], re
     arrays = [operand for operand in operands if isinstance(operand, (Elements, View))]
     if not arrays:
         return lowering.calls.inline(function, operands)
-    builder, rank = lowering.builder, max(len(array.axes) for array in arrays)
-    along: list[list[Operand]] = [[index_constant(1)] for _ in range(rank)]
-    for array in arrays:
-        for number, axis in enumerate(array.axes, rank - len(array.axes)):
-            if not any(equal_operands(axis.size, size) for size in along[number]):
-                along[number].append(axis.size)
-    sizes = [functools.reduce(functools.partial(broadcast_axis_size, builder), each) for each in along]
+    builder = lowering.builder
+    sizes = joint_sizes(builder, [[axis.size for axis in array.axes] for array in arrays])
     for number, operand in enumerate(operands):
         if isinstance(operand, Elements) and not has_sizes(operand, sizes):
             operand = materialize(lowering, operand)
@@ -132,11 +127,21 @@ def elements(lowering: Lowering, function: FunctionType, operands: list[Any], re
     return Elements(function, operands, axes, result_type.dtype)
 
 
-def broadcast_axis_size(builder: Builder, first: Operand, second: Operand) -> Operand:
-    """Returns the size of an axis along which two arrays broadcast."""
-    if is_constant(first, 1):
-        return second
-    return builder.index(builder.call_of(broadcast_size, 2), first, second, is_natural=True)
+def joint_sizes(builder: Builder, shapes: list[list[Operand]]) -> list[Operand]:
+    """Returns the sizes of arrays of these shapes that are broadcast together."""
+    rank = max(map(len, shapes))
+    along: list[list[Operand]] = [[index_constant(1)] for _ in range(rank)]
+    for shape in shapes:
+        for number, size in enumerate(shape, rank - len(shape)):
+            if not any(equal_operands(size, other) for other in along[number]):
+                along[number].append(size)
+
+    def joint_size(first: Operand, second: Operand) -> Operand:
+        if is_constant(first, 1):
+            return second
+        return builder.index(builder.call_of(broadcast_size, 2), first, second, is_natural=True)
+
+    return [functools.reduce(joint_size, each) for each in along]
 
 
 def has_sizes(array: Elements, sizes: list[Operand]) -> bool:
@@ -176,11 +181,9 @@ def element(lowering: Lowering, array: Elements, indices: list[Operand]) -> Any:
 
 def materialize(lowering: Lowering, value: Any) -> Any:
     """Returns a value, an `Elements` as the array of its elements."""
-    return (
-        lowering.calls.inline(copy_loops(len(value.axes), str(value.dtype)), [value])
-        if isinstance(value, Elements)
-        else value
-    )
+    if not isinstance(value, Elements):
+        return value
+    return lowering.calls.inline(copy_loops(len(value.axes), str(value.dtype)), [value])
 
 
 def is_overlap_safe(target: View, value: Any) -> bool:
@@ -189,8 +192,13 @@ def is_overlap_safe(target: View, value: Any) -> bool:
         return all(is_overlap_safe(target, operand) for operand in value.operands)
     if not value.is_array or target.has_same_elements(value):
         return True
-    first, second = target.root.memory_owner, value.root.memory_owner
-    return (first is not second and "phi" not in (first.kind, second.kind)) or _are_disjoint_slices(target, value)
+    return not may_share(target, value) or _are_disjoint_slices(target, value)
+
+
+def may_share(first: View, second: View) -> bool:
+    """True if two arrays may share memory."""
+    memories = first.root.memory_owner, second.root.memory_owner
+    return memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind)
 
 
 def _are_disjoint_slices(first: View, second: View) -> bool:

@@ -131,20 +131,13 @@ def item(lowering: Lowering, values: ArrayList, index: Any) -> Any:
     return _item_at(lowering, values, containers.position_of(lowering, values.starts, index))
 
 
-def set_item(lowering: Lowering, values: ArrayList, index: Any, array: Any) -> None:
-    """Lowers the assignment of an item of a list of arrays."""
-    numbers = _append_elements(lowering, values, array)
-    with _noting_length_writes(lowering, values, array):
-        methods.call(lowering, _spans(values), "__setitem__", [index, tuple_of(numbers)], types.none)
-
-
 def iterable(lowering: Lowering, values: ArrayList) -> Iterable:
     """Returns what a ``for`` loop over a list of arrays goes through."""
     count = containers.length_of(lowering, values)
     return Iterable(count, lambda k: _item_at(lowering, values, k), (values.starts,))
 
 
-def _append_or_insert(lowering: Lowering, values: ArrayList, *arguments: Any, name: str) -> None:
+def _store(lowering: Lowering, values: ArrayList, *arguments: Any, name: str) -> None:
     *index, item = arguments
     numbers = _append_elements(lowering, values, item)
     with _noting_length_writes(lowering, values, item):
@@ -157,9 +150,8 @@ def _call_method(lowering: Lowering, values: ArrayList, *arguments: Any, name: s
 
 
 methods.RULES["list of arrays"] = {
-    **dict.fromkeys(["append", "insert"], _append_or_insert),
+    **dict.fromkeys(["append", "insert", "__setitem__"], _store),
     **dict.fromkeys(["pop", "reverse", "clear"], _call_method),
     "__getitem__": item,
-    "__setitem__": set_item,
     "__iter__": iterable,
 }

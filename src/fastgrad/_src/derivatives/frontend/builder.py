@@ -151,18 +151,14 @@ class Builder:
         """
         self.check_in_try(operation)
         target = self.scalar(type, hint)
-        own_partials = (
-            None
-            if partials is None
-            else [
+        own_partials = None
+        if partials is not None:
+            own_partials = [
                 None if partial is None or not operand.is_real else self.bind_function_names(partial)
                 for partial, operand in zip(partials, operands, strict=True)
             ]
-        )
         parts = (self.location, target, operation, operands, cost, own_partials)
-        statement = Draw(draw, *parts) if draw else Compute(*parts)
-        target.definition = statement
-        self.block.statements.append(statement)
+        self.block.define(target, Draw(draw, *parts) if draw else Compute(*parts))
         return target
 
     def check_in_try(self, operation: ScalarOperation) -> None:
@@ -242,8 +238,7 @@ class Builder:
     def load(self, root: Root, indices: list[Operand], hint: str = "t") -> Scalar:
         """Appends a ``Load`` and returns the element."""
         target = self.scalar(root.type.dtype, hint)
-        target.definition = Load(self.location, target, root, indices)
-        self.block.statements.append(target.definition)
+        self.block.define(target, Load(self.location, target, root, indices))
         return target
 
     def store(self, root: Root, value: Operand, indices: list[Operand]) -> None:
@@ -276,9 +271,8 @@ class Builder:
             dims = None if dims is None else [*dims, index_constant(2)]
         if not isinstance(type.dtype, (types.Float, types.Integer, types.Boolean)):
             raise self.refuse(f"an array of {type.dtype} can't be differentiated")
-        root = Root(self.name(hint), type, kind, self.block, self.location)
+        root = Root(self.name(hint), type, kind, self.block, self.location, dims=dims or [])
         self.function.roots.append(root)
-        root.dims = dims or []
         return root
 
     def read_dims(self, root: Root, type: types.Array) -> None:
@@ -286,8 +280,7 @@ class Builder:
         for axis in range(type.ndim):
             size = self.scalar(INDEX, "n")
             size.is_natural = True
-            size.definition = Size(self.location, size, root, axis)
-            self.block.statements.append(size.definition)
+            self.block.define(size, Size(self.location, size, root, axis))
             root.dims.append(size)
         if isinstance(type.dtype, types.Complex):
             root.dims.append(index_constant(2))

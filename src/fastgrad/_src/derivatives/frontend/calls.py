@@ -286,9 +286,7 @@ class Calls(Part):
             value = self._call_per_selected_array("", function, positional, named, type)
             return self._operands.cast(array_expressions.materialize(self._lowering, value), types.unliteral(type))
 
-        return self._lowering.phis.merge(
-            type, self._lowering.phis.apply_in_branches(given[key].items, given[key].index, call)
-        )
+        return self._lowering.phis.choose(type, given[key].items, given[key].index, call)
 
     def _call_known_function(
         self, name: str, function: Any, arguments: list[Any], keywords: dict[str, Any], result_type: types.Type
@@ -334,9 +332,7 @@ class Calls(Part):
             value = self._call_known_function("", function, arguments, {}, type)
             return self._operands.cast(materialize(self._lowering, value), type)
 
-        return self._lowering.phis.merge(
-            type, self._lowering.phis.apply_in_branches(choice.functions, choice.index, call)
-        )
+        return self._lowering.phis.choose(type, choice.functions, choice.index, call)
 
     def call(self, function: Any, arguments: list[Any], keywords: dict[str, Any], type: types.Type, hint: str) -> Any:
         """Lowers the call of a function."""

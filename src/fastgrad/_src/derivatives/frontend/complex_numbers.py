@@ -180,11 +180,7 @@ def _product(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     return Complex(real, lowering.operators.apply(operator.add, [times(a, d), times(b, c)], float_type))
 
 
-@rule(np.square)
-def _square(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
-    return _product(lowering, operands * 2, type)
-
-
+FUNCTIONS[np.square] = lambda lowering, operands, kind: _product(lowering, operands * 2, kind)
 _NUMPY_DIVISION = _holomorphic_rule(np.divide, *DERIVATIVES_OF_QUOTIENT)
 _DIVISION = _holomorphic_rule(DIVIDE, *DERIVATIVES_OF_QUOTIENT)
 FUNCTIONS[np.divide] = _NUMPY_DIVISION
@@ -334,12 +330,9 @@ def call(lowering: Lowering, function: Any, arguments: list[Any], keywords: dict
         return view_rules.part(lowering.builder, arguments[0], (np.real, np.imag).index(function))
     if function is np.vdot and not keywords:
         first, second = arguments
-        conjugate = (
-            lowering.operators.apply(np.conjugate, [first], lowering.operands.types_of([first])[0])
-            if is_complex(first)
-            else first
-        )
-        return lowering.calls.call(np.dot, [conjugate, second], {}, type, "dot")
+        if is_complex(first):
+            first = lowering.operators.apply(np.conjugate, [first], lowering.operands.types_of([first])[0])
+        return lowering.calls.call(np.dot, [first, second], {}, type, "dot")
     if function in FUNCTIONS and not keywords:
         return lowering.operators.apply(function, arguments, type)
     has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)

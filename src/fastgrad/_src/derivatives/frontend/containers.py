@@ -443,10 +443,7 @@ def _indices_of_records(lowering: Lowering, fields: Fields, index: Any) -> list[
     """Returns indices of an array of records, with slices for an ellipsis, which leave the axes of fields, and positions for a mask."""
     indices = index if isinstance(index, list) else [index]
     if any(position is view_rules.ALL_AXES for position in indices):
-        place = indices.index(view_rules.ALL_AXES)
-        others = sum(position is not view_rules.NEW_AXIS for position in indices) - 1
-        rest = [view_rules.FULL_SLICE] * (len(fields.sizes) - others)
-        indices = [*indices[:place], *rest, *indices[place + 1 :]]
+        indices = view_rules.with_all_slices(indices, len(fields.sizes))
     mask = indices[0] if len(indices) == 1 else None
     if isinstance(mask, View) and isinstance(mask.dtype, types.Boolean) and len(mask.axes) == 1:
         indices = [lowering.calls.inline(selections.true_positions, [mask, fields.sizes[0]])]
@@ -500,7 +497,7 @@ def set_field(lowering: Lowering, fields: Fields, index: Any, value: Any) -> Non
     indices = _indices_of_records(lowering, fields, index)
     arrays = [position for position in indices if isinstance(position, View)]
     if arrays:
-        if any(selections.may_share(part, position) for part in fields.parts.values() for position in arrays):
+        if any(array_expressions.may_share(part, position) for part in fields.parts.values() for position in arrays):
             raise lowering.builder.refuse(
                 "an assignment to records whose indices are a field of theirs can't be differentiated; copy the indices first"
             )

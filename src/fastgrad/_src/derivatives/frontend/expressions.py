@@ -134,8 +134,7 @@ class Expressions(Part):
             first = [
                 view_rules.subview(self._builder, result, [index_constant(number)]) for number in range(value.count)
             ]
-            items = [self._operands.element_or_view(view) for view in first]
-            return Items(items, types.Tuple([type_of(item) for item in items]))
+            return tuple_of([self._operands.element_or_view(view) for view in first])
         raise self._builder.refuse("this can't be unpacked in a derivative")
 
     def attribute(self, name: str, value: ir.Expr) -> Any:
@@ -158,7 +157,7 @@ class Expressions(Part):
 
     def _attribute_of_array(self, array: View, attribute: str) -> Any:
         if attribute == "flat" and type_of(array).layout == "C":
-            return view_rules.reshape(self._builder, array, [view_rules.size_of(self._builder, array)], True)
+            return view_rules.reshape(self._builder, array, [view_rules.product(self._builder, array.sizes)], True)
         rule = _ATTRIBUTES_OF_ARRAYS.get(attribute)
         return Method(array, attribute) if rule is None else rule(self._builder, array)
 
@@ -193,7 +192,7 @@ def _part_of_array(builder: Builder, array: View, attribute: str) -> View:
 
 _ATTRIBUTES_OF_ARRAYS: dict[str, Callable[[Builder, View], Any]] = {
     "shape": lambda _, array: Items(array.sizes, types.UniTuple(INDEX, len(array.axes))),
-    "size": view_rules.size_of,
+    "size": lambda builder, array: view_rules.product(builder, array.sizes),
     "ndim": lambda _, array: index_constant(len(array.axes)),
     "T": lambda _, array: view_rules.transpose(array, list(range(len(array.axes)))[::-1]),
     "dtype": lambda _, array: Static(np.dtype(str(array.dtype))),

@@ -50,12 +50,8 @@ class _Loop(NamedTuple):
     head: int
 
 
-def inline_generators(function_ir: ir.FunctionIR, argument_types: Any = ()) -> InlinedGenerators:
-    """Inlines the generators that ``for`` loops of a function consume; returns which."""
-    return _inline_generators(function_ir, argument_types, 0)
-
-
-def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: int) -> InlinedGenerators:
+def inline_generators(function_ir: ir.FunctionIR, argument_types: Any = (), depth: int = 0) -> InlinedGenerators:
+    """Inlines the generators that ``for`` loops of a function consume, itself a generator at a ``depth`` above 0; returns which."""
     inlined = InlinedGenerators([], [])
     if depth > MAX_DEPTH or has_try(function_ir):
         return inlined
@@ -64,7 +60,7 @@ def _inline_generators(function_ir: ir.FunctionIR, argument_types: Any, depth: i
         for loop in _loops_over_generators(function_ir, argument_types):
             generator_ir = compiler.run_frontend(loop.function.py_func, inline_closures=True)
             drop_handlers_of_comprehensions(generator_ir)
-            inner = _inline_generators(generator_ir, (), depth + 1)
+            inner = inline_generators(generator_ir, (), depth + 1)
             if has_try(generator_ir) or not 0 < _count_of_yields(generator_ir) <= MAX_YIELDS:
                 continue
             inliner = _Inliner(function_ir, loop)
@@ -380,7 +376,17 @@ class _Inliner:
     def _inline_yield(self, current: ir.Block, value: ir.Yield, statement: ir.Assign) -> ir.Block:
         """Goes from a ``yield`` to a copy of the loop's body, and from there to the block that is returned."""
         loc = statement.loc
-        current.body += _item_statements(self._scope, self.item, self._variable_of(value.value), self._index, loc)
+        item = self._variable_of(value.value)
+        if self._index is None:
+            current.body.append(ir.Assign(item, self.item, loc))
+        else:  # a pair, as ``enumerate`` gives
+            one, following = [_new_variable(self._scope, hint, loc) for hint in ("$one", "$following")]
+            current.body += [
+                ir.Assign(ir.Expr.build_tuple([self._index, item], loc), self.item, loc),
+                ir.Assign(ir.Const(1, loc), one, loc),
+                ir.Assign(ir.Expr.binop(operator.add, self._index, one, loc), following, loc),
+                ir.Assign(following, self._index, loc),
+            ]
         current.body += [_copy(other) for other in self._in_head]
         label, resumed = self._new_block(loc)
         places = {self._loop.head: label}
@@ -394,21 +400,6 @@ class _Inliner:
         current.body.append(ir.Jump(places.get(self._end.truebr, self._end.truebr), loc))
         resumed.body.append(ir.Assign(ir.Const(None, loc), self._variable_of(statement.target), loc))
         return resumed
-
-
-def _item_statements(
-    scope: ir.Scope, target: ir.Var, item: ir.Var, index: ir.Var | None, loc: ir.Loc
-) -> list[ir.Assign]:
-    """Returns the statements that give the loop its item; with an ``index`` a pair, as ``enumerate`` does."""
-    if index is None:
-        return [ir.Assign(item, target, loc)]
-    one, following = _new_variable(scope, "$one", loc), _new_variable(scope, "$following", loc)
-    return [
-        ir.Assign(ir.Expr.build_tuple([index, item], loc), target, loc),
-        ir.Assign(ir.Const(1, loc), one, loc),
-        ir.Assign(ir.Expr.binop(operator.add, index, one, loc), following, loc),
-        ir.Assign(following, index, loc),
-    ]
 
 
 def _new_variable(scope: ir.Scope, hint: str, loc: ir.Loc) -> ir.Var:

@@ -75,9 +75,6 @@ class Iteration(Part):
 
         return Iterable(value.axes[0].size, item) if value.axes else NotImplemented
 
-    def _iterable_of_container(self, value: Mapping | List) -> Any:
-        return methods.call(self._lowering, value, "__iter__", [], types.none)
-
     def _iterable_of_records(self, value: Fields) -> Any:
         size = value.length
         if size is None:
@@ -154,7 +151,9 @@ _ITERABLES: dict[type, Callable[[Iteration, Any], Any]] = {
     View: Iteration._iterable_of_array,
     Fields: Iteration._iterable_of_records,
     Items: Iteration._iterable_of_tuple,
-    **dict.fromkeys([Mapping, List], Iteration._iterable_of_container),
+    **dict.fromkeys(
+        [Mapping, List], lambda loops, value: methods.call(loops._lowering, value, "__iter__", [], types.none)
+    ),
     MappingView: lambda loops, view: mappings.iterable(loops._lowering, view.mapping, view.parts),
 }
 """What a loop goes through, by the class of the value."""

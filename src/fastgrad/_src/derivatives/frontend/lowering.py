@@ -59,6 +59,7 @@ from fastgrad._src.derivatives.ir.values import (
     Text,
     Window,
     describe,
+    item_if_read,
     parts_of,
     static_text,
 )
@@ -514,10 +515,7 @@ class Lowering:
         for block, _ in frame.returns:
             block.end = Jump(after)
         builder.enter(after)
-        merged = self.phis.new_phi(frame.function.result, "result")
-        for block, value in frame.returns:
-            merged.add_incoming(self.phis, block, value)
-        return merged
+        return self.phis.merge(frame.function.result, frame.returns, "result")
 
     def _statement(self, statement: Any) -> None:
         rule = self._rules_of_statements.get(type(statement))
@@ -529,8 +527,7 @@ class Lowering:
         name, frame = statement.target.name, self.frame
         value = self._lower_assigned_value(name, statement.value)
         if name in frame.function.locals:
-            item = value.item if isinstance(value, Step) and value.is_resolved else value
-            value = self.operands.cast(item, frame.type_of(name))
+            value = self.operands.cast(item_if_read(value), frame.type_of(name))
         frame.values[name] = value
         self._note_iterator(name, statement.value, value)
 

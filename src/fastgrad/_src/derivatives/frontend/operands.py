@@ -251,9 +251,6 @@ class Operands:
         number = self._parameter_number(type.dtype, name, "value")
         return number if isinstance(type, types.IntEnumMember) else EnumerationMember(number, type)
 
-    def _random_generator(self, name: str, type: types.Type, position: int) -> RandomGenerator | str:
-        return RandomGenerator(name, type)
-
     def _slice(self, name: str, type: types.SliceType, position: int) -> Static | str:
         if type.members != 2:
             return f"is of type {type}"
@@ -282,7 +279,7 @@ _PARAMETERS: dict[type, Callable[[Operands, str, Any, int], Any]] = {
     types.NoneType: lambda operands, name, kind, position: Static(None),
     types.Dispatcher: lambda operands, name, kind, position: Static(kind.dispatcher),
     types.UnicodeType: lambda operands, name, kind, position: TextParameter(name),
-    types.NumPyRandomGeneratorType: Operands._random_generator,
+    types.NumPyRandomGeneratorType: lambda operands, name, kind, position: RandomGenerator(name, kind),
     types.EnumMember: Operands._enum_member,
     types.SliceType: Operands._slice,
     **dict.fromkeys([types.List, types.ListType, types.DictType], Operands._container),

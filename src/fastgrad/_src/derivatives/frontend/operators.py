@@ -34,6 +34,7 @@ from fastgrad._src.derivatives.ir.values import (
     describe,
     is_complex,
     static_value,
+    tuple_of,
     type_of,
 )
 from fastgrad._src.derivatives.output.text import of_parameters
@@ -249,8 +250,7 @@ class Operators(Part):
 
     def _apply_to_tuples(self, function: Any, operands: list[Any]) -> Any:
         if function is operator.add and all(isinstance(operand, Items) for operand in operands):
-            values = [*operands[0].values, *operands[1].values]
-            return Items(values, types.Tuple([type_of(value) for value in values]))
+            return tuple_of([*operands[0].values, *operands[1].values])
         if function in (operator.eq, operator.ne) and all(isinstance(operand, Items) for operand in operands):
             return self._compare_tuples(function, operands[0].values, operands[1].values)
         if function is operator.contains and isinstance(operands[0], Items):

@@ -61,9 +61,13 @@ class Phis(Part):
         builder.enter(after)
         return incoming
 
-    def merge(self, type: types.Type, incoming: list[tuple[Block, Any]]) -> Any:
+    def choose(self, type: types.Type, values: Sequence[Any], index: Operand, action: Callable[[Any], Any]) -> Any:
+        """Returns what ``action`` makes of the item of ``values`` at a position, a value of ``type``."""
+        return self.merge(type, self.apply_in_branches(values, index, action), "item")
+
+    def merge(self, type: types.Type, incoming: list[tuple[Block, Any]], hint: str) -> Any:
         """Returns the phi of the results of branches."""
-        merged = self.new_phi(type, "item")
+        merged = self.new_phi(type, hint)
         for block, value in incoming:
             merged.add_incoming(self, block, value)
         return merged
@@ -170,9 +174,6 @@ class Phis(Part):
             return NotImplemented
         return OptionalValue(self.new_phi(types.boolean, hint), self.new_phi(type.type, hint))
 
-    def _phi_of_range(self, type: types.RangeType, hint: str) -> Any:
-        return Range(*[self.new_phi(INDEX, hint) for _ in range(3)]) if type.dtype == INDEX else NotImplemented
-
     def complete(self, frame: Frame) -> None:
         """Adds the incoming values of the phis of a call, which are all known now."""
         for target, phi, expression in frame.pending_phis:
@@ -243,6 +244,8 @@ _PHIS: dict[type, Callable[[Phis, Any, str], Any]] = {
     )(kind, hint),
     types.Complex: lambda phis, kind, hint: Complex(*[phis.new_phi(kind.underlying_float, hint) for _ in range(2)]),
     **dict.fromkeys([types.Float, types.Integer, types.Boolean], Phis._phi_of_number),
-    types.RangeType: Phis._phi_of_range,
+    types.RangeType: lambda phis, kind, hint: (
+        Range(*[phis.new_phi(INDEX, hint) for _ in range(3)]) if kind.dtype == INDEX else NotImplemented
+    ),
 }
 """What makes a phi, by the class of Numba's type."""

@@ -112,10 +112,6 @@ def _length(lowering: Lowering, value: Any) -> Any:
     return NotImplemented if length is None else length
 
 
-def _length_of_range(lowering: Lowering, value: Range) -> Operand:
-    return lowering.builder.index(AT_LEAST_0, lowering.iteration.iterable(value).count, is_natural=True)
-
-
 def _length_of_text(lowering: Lowering, value: Static) -> Operand | None:
     text = static_text(value)
     return None if text is None else lowering.builder.constant(len(text))
@@ -127,7 +123,9 @@ _LENGTHS: dict[type, Callable[[Any, Any], Operand | None]] = {
     Items: lambda lowering, items: index_constant(len(items.values)),
     View: lambda lowering, array: array.axes[0].size if array.axes else None,
     Fields: lambda lowering, fields: fields.length,
-    Range: _length_of_range,
+    Range: lambda lowering, value: lowering.builder.index(
+        AT_LEAST_0, lowering.iteration.iterable(value).count, is_natural=True
+    ),
     Static: _length_of_text,
 }
 """What ``len`` is, by the class of the value; None where it is refused."""

@@ -12,8 +12,8 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.frontend.array_expressions import broadcast, broadcast_axis_size
-from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View, index_constant
+from fastgrad._src.derivatives.frontend.array_expressions import broadcast, joint_sizes, may_share
+from fastgrad._src.derivatives.ir.operands import Constant, Operand, Scalar, View
 from fastgrad._src.derivatives.ir.values import Items
 from fastgrad._src.derivatives.numpy.loop_sources import (
     assigned_step,
@@ -66,9 +66,7 @@ def _selection(lowering: Lowering, array: View, indices: list[Any]) -> _Selectio
     builder = lowering.builder
     if any(index is view_rules.NEW_AXIS for index in indices):
         raise builder.refuse("a new axis beside an index array can't be differentiated")
-    rest = len(array.axes) - sum(index is not view_rules.ALL_AXES for index in indices)
-    place = next((number for number, index in enumerate(indices) if index is view_rules.ALL_AXES), len(indices))
-    indices = [*indices[:place], *[view_rules.FULL_SLICE] * rest, *indices[place + 1 :]]
+    indices = view_rules.with_all_slices(indices, len(array.axes))
     arrays = [index for index in indices if isinstance(index, View)]
     is_mask = any(isinstance(index.dtype, types.Boolean) for index in arrays)
     if is_mask and (len(arrays) > 1 or len(arrays[0].axes) != 1):
@@ -86,17 +84,9 @@ def _selection(lowering: Lowering, array: View, indices: list[Any]) -> _Selectio
     is_one_group = together[-1] - together[0] + 1 == len(together)
     first = sum(position < together[0] for position in kept) if is_one_group else 0
     integers = [_as_signed_indices(lowering, array) for array in arrays]
-    return _Selection(view, axes, _broadcast_index_arrays(builder, integers), first, True)
-
-
-def _broadcast_index_arrays(builder: Any, arrays: list[View]) -> list[View]:
-    """Returns index arrays, which broadcast."""
-    rank = max(len(array.axes) for array in arrays)
-    sizes: list[Operand] = [index_constant(1)] * rank
-    for array in arrays:
-        for number, axis in enumerate(array.axes, rank - len(array.axes)):
-            sizes[number] = broadcast_axis_size(builder, sizes[number], axis.size)
-    return [broadcast(builder, array, sizes, broadcast_step) for array in arrays]
+    sizes = joint_sizes(builder, [array.sizes for array in integers])
+    places = [broadcast(builder, array, sizes, broadcast_step) for array in integers]
+    return _Selection(view, axes, places, first, True)
 
 
 def _as_signed_indices(lowering: Lowering, array: View) -> View:
@@ -114,9 +104,8 @@ def _loops(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...], is_checke
     sizes = [f"{'p0' if is_place else 'a'}.shape[{number}]" for is_place, number in order]
     variables = [f"{'j' if is_place else 'i'}{number}" for is_place, number in order]
     place = ", ".join(variable for variable, (is_place, _) in zip(variables, order, strict=True) if is_place)
-    within = [
-        f"k{axes.index(number)}" if number in axes else f"i{number}" for number in range(_source_rank(order, axes))
-    ]
+    source_rank = sum(not is_place for is_place, _ in order) + len(axes)
+    within = [f"k{axes.index(number)}" if number in axes else f"i{number}" for number in range(source_rank)]
     element, number = f"a[{', '.join(within)}]", f"[{', '.join(variables)}]"
     lines = [f"def {'put' if value else 'take'}(a, {', '.join(names)}{', value' if value else ''}):"]
     if not value:
@@ -131,11 +120,6 @@ def _loops(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...], is_checke
     statement = f"{element} = {value.format(number)}" if value else f"out{number} = {element}"
     lines += ["    " * (len(order) + 1) + statement, f"    return {'0' if value else 'out'}", ""]
     return loops_from_source("\n".join(lines), dtype=dtype)
-
-
-def _source_rank(order: tuple[tuple[bool, int], ...], axes: tuple[int, ...]) -> int:
-    """Returns the number of axes of the view that is selected from."""
-    return sum(not is_place for is_place, _ in order) + len(axes)
 
 
 def select(lowering: Lowering, array: View, indices: list[Any]) -> View:
@@ -169,9 +153,3 @@ def assign_selected(lowering: Lowering, array: View, indices: list[Any], value: 
         text, value = "value{}", broadcast(lowering.builder, value, sizes, assigned_step)
     loops = _loops(tuple(selection.order), tuple(selection.axes), selection.is_checked, text, str(array.dtype))
     lowering.calls.inline(loops, [selection.view, *selection.places, value])
-
-
-def may_share(first: View, second: View) -> bool:
-    """True if two arrays may share memory."""
-    memories = first.root.memory_owner, second.root.memory_owner
-    return memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind)

@@ -10,7 +10,16 @@ from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type
-from fastgrad._src.derivatives.ir.operands import Axis, Operand, Root, Scalar, View, index_constant
+from fastgrad._src.derivatives.ir.operands import (
+    Axis,
+    Operand,
+    Root,
+    Scalar,
+    View,
+    index_constant,
+    resolved,
+    with_replaced_numbers,
+)
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import NO_END, Compute, Raise, Reshape, Return, Size
 from fastgrad._src.derivatives.ir.values import Complex, Items, Static
@@ -186,9 +195,8 @@ class Splice:
 
     def number(self, operand: Operand) -> Operand:
         """Returns the caller's number for a parameter, or a number that came of one."""
-        while operand in self._numbers:
-            operand = self._numbers[operand]
-        return operand
+        number: Operand = resolved(self._numbers, operand)
+        return number
 
     def check_in_try(self, statement: Compute) -> None:
         """Checks an operation that the caller has inside ``try``."""
@@ -220,25 +228,20 @@ class Splice:
         return source is not None
 
     def value(self, value: Operand | View) -> Operand | View:
-        """Returns the caller's number or view."""
-        return self._compose_view(value) if isinstance(value, View) else self.number(value)
-
-    def _compose_view(self, view: View) -> View:
-        """Returns a view of a parameter as a view of the argument; others with the caller's numbers."""
-        builder, outer = self._builder, self._arrays.get(view.root)
-        if outer is None:
-            axes = [Axis(axis.root_axis, axis.step, self.number(axis.size)) for axis in view.axes]
-            return View(view.root, [self.number(start) for start in view.starts], axes, layout=view.layout)
-        if view.is_whole():
+        """Returns the caller's number or view: a view of a parameter as a view of the argument, others with the caller's numbers."""
+        outer = self._arrays.get(value.root) if isinstance(value, View) else None
+        if outer is None or not isinstance(value, View):
+            return with_replaced_numbers(value, self.number)
+        if value.is_whole():
             return outer
-        starts = view_rules.root_indices(builder, outer, [self.number(start) for start in view.starts])
+        starts = view_rules.root_indices(self._builder, outer, [self.number(start) for start in value.starts])
         axes = []
-        for axis in view.axes:
+        for axis in value.axes:
             of_root = None if axis.root_axis is None else outer.axes[axis.root_axis]
             root_axis = None if of_root is None else of_root.root_axis
-            step = axis.step if of_root is None else builder.index(MULTIPLY, axis.step, of_root.step)
+            step = axis.step if of_root is None else self._builder.index(MULTIPLY, axis.step, of_root.step)
             axes.append(Axis(root_axis, step, self.number(axis.size)))
-        return View(outer.root, starts, axes, layout=view.layout)
+        return View(outer.root, starts, axes, layout=value.layout)
 
     # ---- phis and ends of blocks ---------------------------------------------------------------------------------------
 

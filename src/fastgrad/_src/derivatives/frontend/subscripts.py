@@ -32,6 +32,7 @@ from fastgrad._src.derivatives.ir.values import (
     item_if_read,
     listed,
     static_value,
+    tuple_of,
     type_of,
 )
 from fastgrad._src.derivatives.numpy.loop_sources import checked_index
@@ -57,11 +58,8 @@ class Subscripts(Part):
 
     def _mapping_key(self, statement: Any) -> Any:
         """Returns the key of an access to a dictionary."""
-        return (
-            self._operands.static(statement.index)
-            if _has_static_index(statement)
-            else self._operands.value(statement.index)
-        )
+        key_of = self._operands.static if _has_static_index(statement) else self._operands.value
+        return key_of(statement.index)
 
     def _static_index(self, item: Any) -> Any:
         if isinstance(item, slice):
@@ -161,13 +159,11 @@ class Subscripts(Part):
         selection = self.selection(value.value)
         if selection is not None and not isinstance(self._lowering.frame.type_of(name), types.Array):
             indices = self._indices(value)
-            return self._lowering.phis.merge(
+            return self._lowering.phis.choose(
                 self._lowering.frame.type_of(name),
-                self._lowering.phis.apply_in_branches(
-                    selection.items,
-                    selection.index,
-                    lambda view: self._operands.element_or_view(view_rules.subview(self._builder, view, indices)),
-                ),
+                selection.items,
+                selection.index,
+                lambda view: self._operands.element_or_view(view_rules.subview(self._builder, view, indices)),
             )
         container = self._operands.value(value.value)
         rule = by_class(_ITEMS, container)
@@ -184,8 +180,7 @@ class Subscripts(Part):
                 return methods.call(self._lowering, whole, "__getitem__", [index], container.type)
             index = slice(*[None if bound is None else static_value(bound) for bound in index])
         if isinstance(index, slice):
-            items = container.values[index]
-            return Items(items, types.Tuple([type_of(item) for item in items]))
+            return tuple_of(container.values[index])
         if not isinstance(index, int):
             check = self._builder.call_of(checked_index, 2)
             size = index_constant(len(container.values))
@@ -205,9 +200,6 @@ class Subscripts(Part):
     def _item_of_records(self, name: str, value: ir.Expr, container: Fields) -> Any:
         is_field = value.op == "static_getitem" and isinstance(value.index, str)
         return containers.field_item(self._lowering, container, value.index if is_field else self._indices(value))
-
-    def _item_of_elements(self, name: str, value: ir.Expr, container: Elements) -> Any:
-        return array_expressions.element(self._lowering, container, self._indices(value))
 
     def _item_of_array(self, name: str, value: ir.Expr, container: View) -> Any:
         indices = self._indices(value)
@@ -230,9 +222,7 @@ class Subscripts(Part):
                 raise builder.refuse(f"{value.reason}, which can't be differentiated")
         if isinstance(type, types.FunctionType) and all(isinstance(value, Static) for value in values):
             return FunctionChoice(tuple(value.value for value in values), index, type.get_precise())
-        return self._lowering.phis.merge(
-            type, self._lowering.phis.apply_in_branches(values, index, lambda value: value)
-        )
+        return self._lowering.phis.choose(type, values, index, lambda value: value)
 
     def is_selection(self, container: Items) -> bool:
         """True if an item of a tuple of several arrays may be a `Selection`."""
@@ -318,7 +308,9 @@ _ITEMS: dict[type, Callable[[Subscripts, str, ir.Expr, Any], Any]] = {
     Items: Subscripts._item_of_tuple,
     **dict.fromkeys([Mapping, List], Subscripts._item_of_container),
     Fields: Subscripts._item_of_records,
-    Elements: Subscripts._item_of_elements,
+    Elements: lambda part, name, value, container: array_expressions.element(
+        part._lowering, container, part._indices(value)
+    ),
     View: Subscripts._item_of_array,
 }
 """What reads an item, by the class of what it is an item of."""

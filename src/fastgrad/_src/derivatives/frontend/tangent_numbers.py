@@ -38,11 +38,6 @@ _FUNCTIONS: dict[Any, Any] = {
 _TYPES_OF_CASTS = {operation: getattr(types, name) for name, operation in CASTS.items()}
 
 
-@functools.lru_cache(maxsize=4096)
-def _result_type_of_operator(function: Any, argument_types: tuple[types.Type, ...]) -> types.Type:
-    return _result_type(function, argument_types)
-
-
 def _result_type(function: Any, argument_types: tuple[types.Type, ...]) -> types.Type:
     """Returns the type that Numba gives the result of a function."""
     context = cpu_target.typing_context
@@ -50,6 +45,9 @@ def _result_type(function: Any, argument_types: tuple[types.Type, ...]) -> types
     if signature is None:
         raise InternalError(f"Numba has no {function} of {argument_types}, which a derivative calls.")
     return types.unliteral(signature.return_type)
+
+
+_result_type_of_operator = functools.lru_cache(maxsize=4096)(_result_type)
 
 
 class TangentNumbers:
@@ -222,15 +220,12 @@ class TangentNumbers:
         evaluated = {**self._evaluated}
         for block, choice in zip((then, otherwise), choices, strict=True):
             builder.enter(block)
-            ways.append((self._value(choice, known), builder.block))
+            value = self._value(choice, known)
+            ways.append((builder.block, value))
             builder.jump(after)
             self._evaluated = {**evaluated}
-        type = self._common_type([value for value, _ in ways])
         builder.enter(after)
-        result = self._lowering.phis.new_phi(type, "t")
-        for value, block in ways:
-            result.add_incoming(self._lowering.phis, block, value)
-        return result
+        return self._lowering.phis.merge(self._common_type([value for _, value in ways]), ways, "t")
 
     def _choice(self, condition: Operand, first: Operand, second: Operand) -> Any:
         type = self._common_type([first, second])

@@ -20,12 +20,12 @@ from fastgrad._src.derivatives.frontend.statements import operation_of
 from fastgrad._src.derivatives.functions.content import Reached, reached_content
 from fastgrad._src.derivatives.functions.parameters import signature_of
 from fastgrad._src.derivatives.ir.operands import refuse
+from fastgrad._src.jit.compiler_passes import FunctionPass
 from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import require
 from fastgrad._src.jit.numba_internals import (
     ExtractByteCode,
-    FunctionPass,
     InlineClosureLikes,
     NopythonTypeInference,
     NumbaError,
@@ -61,13 +61,10 @@ class TypedFunction(NamedTuple):
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
-class JoinArrayExpressions(FunctionPass):  # type: ignore[misc]  # Numba has no types
+class JoinArrayExpressions(FunctionPass):
     """Numba's rewrite of element-wise expressions of arrays, without its other rewrites."""
 
     _name = "fastgrad_join_array_expressions"
-
-    def __init__(self) -> None:
-        FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Rewrites the blocks of ``state.func_ir``."""
@@ -82,13 +79,10 @@ class JoinArrayExpressions(FunctionPass):  # type: ignore[misc]  # Numba has no 
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class InlineGenerators(FunctionPass):  # type: ignore[misc]  # Numba has no types
+class InlineGenerators(FunctionPass):
     """Drops the exception handlers of comprehensions, and inlines generators into the loops that consume them."""
 
     _name = "fastgrad_inline_generators"
-
-    def __init__(self) -> None:
-        FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Rewrites the blocks of ``state.func_ir``."""
@@ -98,13 +92,10 @@ class InlineGenerators(FunctionPass):  # type: ignore[misc]  # Numba has no type
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
-class SplitTypedAssignments(FunctionPass):  # type: ignore[misc]  # Numba has no types
+class SplitTypedAssignments(FunctionPass):
     """Assigns an expression to a temporary variable before it is cast to the type that ``numba.njit(locals=...)`` gives its variable."""
 
     _name = "fastgrad_split_typed_assignments"
-
-    def __init__(self) -> None:
-        FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         """Rewrites the blocks of ``state.func_ir``."""

@@ -89,45 +89,42 @@ def subview(builder: Builder, view: View, indices: list[Any]) -> View:
     consumed = sum(index is not NEW_AXIS and index is not ALL_AXES for index in indices)
     if consumed > len(view.axes):
         raise builder.refuse(f"{consumed} indices for an array of {len(view.axes)} axes")
-    rest = [FULL_SLICE] * (len(view.axes) - consumed)
-    if any(index is ALL_AXES for index in indices):
-        place = next(number for number, index in enumerate(indices) if index is ALL_AXES)
-        indices = [*indices[:place], *rest, *indices[place + 1 :]]
-    else:
-        indices = [*indices, *rest]
     starts, axes, remaining = list(view.starts), [], iter(view.axes)
-    for index in indices:
+    for index in with_all_slices(indices, len(view.axes)):
         if index is NEW_AXIS:
             axes.append(Axis(None, index_constant(0), index_constant(1)))
             continue
         axis = next(remaining)
         if isinstance(index, Slice):
-            start, axis = _sliced_axis(builder, axis, index)
+            start, sliced = _sliced_axis(builder, axis, index)
+            axes.append(sliced)
         elif isinstance(index, (Constant, Scalar)):
-            start = _root_offset(builder, axis, normalize(builder, index, axis.size))
-            if start is not None and axis.root_axis is not None:
-                starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
-            continue
+            start = normalize(builder, index, axis.size)
         else:
             raise builder.refuse("this kind of index can't be differentiated")
-        if start is not None and axis.root_axis is not None:
-            starts[axis.root_axis] = _sum(builder, starts[axis.root_axis], start)
-        axes.append(axis)
+        _move(builder, starts, axis, start)
     return View(view.root, starts, axes, view.parts)
+
+
+def with_all_slices(indices: list[Any], rank: int) -> list[Any]:
+    """Returns indices of all of ``rank`` axes: with slices for ``ALL_AXES``, else with slices at the end."""
+    consumed = sum(index is not NEW_AXIS and index is not ALL_AXES for index in indices)
+    place = next((number for number, index in enumerate(indices) if index is ALL_AXES), len(indices))
+    return [*indices[:place], *[FULL_SLICE] * (rank - consumed), *indices[place + 1 :]]
 
 
 def _sum(builder: Builder, first: Operand, second: Operand) -> Operand:
     return builder.index(ADD, first, second, is_natural=True)
 
 
-def _root_offset(builder: Builder, axis: Axis, index: Operand) -> Operand | None:
-    """Returns how far an index of a view's axis goes along the root's axis."""
-    if axis.root_axis is None:
-        return None
-    return builder.index(MULTIPLY, index, axis.step)
+def _move(builder: Builder, positions: list[Operand], axis: Axis, index: Operand) -> None:
+    """Moves the positions along the axes of a root as far as an index of a view's axis goes."""
+    if axis.root_axis is not None and not is_constant(index, 0):
+        offset = builder.index(MULTIPLY, index, axis.step)
+        positions[axis.root_axis] = _sum(builder, positions[axis.root_axis], offset)
 
 
-def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | None, Axis]:
+def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand, Axis]:
     """Returns the start and the axis of a slice of an axis."""
     step = 1 if index.step is None else index.step.value if isinstance(index.step, Constant) else None
     if step is None or step == 0:
@@ -139,24 +136,20 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand | 
         if left_out is not None:
             start, rest = index.start or index_constant(0), builder.index(SUBTRACT, axis.size, left_out)
             size = rest if rest is axis.size else builder.index(AT_LEAST_0, rest, is_natural=True)
-            return _root_offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
-        start = _bound(builder, index.start, axis.size, index_constant(0))
-        stop = _bound(builder, index.stop, axis.size, axis.size)
-        size = stop if is_constant(start, 0) else builder.index(DISTANCE, start, stop, is_natural=True)
-        return _root_offset(builder, axis, start), Axis(axis.root_axis, axis.step, size)
+            return start, Axis(axis.root_axis, axis.step, size)
     if step > 0:
         start = _bound(builder, index.start, axis.size, index_constant(0))
         stop = _bound(builder, index.stop, axis.size, axis.size)
-        extent = builder.index(DISTANCE, start, stop, is_natural=True)
+        is_prefix = step == 1 and is_constant(start, 0)
+        size = stop if is_prefix else builder.index(DISTANCE, start, stop, is_natural=True)
     else:
         last = builder.index(SUBTRACT, axis.size, index_constant(1))
         start = _backward_bound(builder, index.start, axis.size, last)
         stop = _backward_bound(builder, index.stop, axis.size, index_constant(-1))
-        extent = builder.index(DISTANCE, stop, start, is_natural=True)
-    distance = index_constant(abs(step))
-    size = builder.index(STEPS, extent, distance, is_natural=True)
-    new_step = builder.index(MULTIPLY, axis.step, index_constant(step))
-    return _root_offset(builder, axis, start), Axis(axis.root_axis, new_step, size)
+        size = builder.index(DISTANCE, stop, start, is_natural=True)
+    if step != 1:
+        size = builder.index(STEPS, size, index_constant(abs(step)), is_natural=True)
+    return start, Axis(axis.root_axis, builder.index(MULTIPLY, axis.step, index_constant(step)), size)
 
 
 def _omitted_element_count(index: Slice) -> Constant | None:
@@ -188,9 +181,7 @@ def root_indices(builder: Builder, view: View, indices: list[Operand]) -> list[O
     """Returns the indices of the root's element that ``indices``, normalized ones of all axes of a view, select."""
     positions = list(view.starts)
     for axis, index in zip(view.axes, indices, strict=True):
-        offset = _root_offset(builder, axis, index)
-        if offset is not None and axis.root_axis is not None:
-            positions[axis.root_axis] = _sum(builder, positions[axis.root_axis], offset)
+        _move(builder, positions, axis, index)
     return positions
 
 
@@ -250,7 +241,7 @@ def reshape(builder: Builder, view: View, dims: list[Operand], is_contiguous: bo
     if view.parts is not None:
         return reshape(builder, view.real(), [*dims, view.parts.size], is_contiguous).complex()
     dims = list(dims)
-    total = size_of(builder, view)
+    total = product(builder, view.sizes)
     signed = [number for number, size in enumerate(dims) if not size.is_natural]
     for first, second in itertools.combinations(signed, 2):
         builder.index(builder.call_of(check_signs, 2), dims[first], dims[second])
@@ -286,11 +277,6 @@ def _reshaped_root(builder: Builder, source: Root, dims: list[Operand]) -> Root:
     root.source = source
     builder.block.statements.append(Reshape(builder.location, root))
     return root
-
-
-def size_of(builder: Builder, view: View) -> Operand:
-    """Returns the number of elements of a view."""
-    return product(builder, view.sizes)
 
 
 def product(builder: Builder, factors: list[Operand]) -> Operand:

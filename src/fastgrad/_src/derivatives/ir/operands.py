@@ -6,7 +6,7 @@ Scalars are in SSA form. An access names a root (an array that owns its memory) 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
@@ -527,6 +527,13 @@ def zero(type: types.Type) -> Term:
 def zero_text(type: types.Type) -> str:
     """Returns the text of 0 of a type."""
     return term_text(zero(type))
+
+
+def resolved(replaced: Mapping[Any, Any], value: Any) -> Any:
+    """Returns what takes the place of a number, an array or a block in the end: what replaces it may be replaced, too."""
+    while value in replaced:
+        value = replaced[value]
+    return value
 
 
 def with_replaced_numbers(value: Operand | View, final: Callable[[Operand], Operand]) -> Operand | View:

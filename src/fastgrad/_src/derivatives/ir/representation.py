@@ -49,6 +49,11 @@ class Block:
         """The leaves of the function's result, if the function ends here."""
         return self.end.results
 
+    def define(self, target: Scalar, statement: Statement) -> None:
+        """Appends the statement that gives a number its value."""
+        target.definition = statement
+        self.statements.append(statement)
+
     @property
     def returns(self) -> bool:
         """Whether the function ends here, with a result."""
@@ -95,6 +100,11 @@ class Function:
         self.last_choices: dict[Scalar, Scalar] = {}
         self.assumed_sizes: dict[tuple[str, int], int] = {}
         self.result: types.Type = types.none
+
+    def number_blocks(self) -> None:
+        """Numbers the blocks by their order."""
+        for number, block in enumerate(self.blocks):
+            block.number = number
 
     def note_copy(self, copy: Root, source: Root, location: Location) -> None:
         """Notes a copy for which Numba may take the array itself."""

@@ -25,6 +25,7 @@ from fastgrad._src.derivatives.frontend.array_expressions import (
     has_sizes,
     is_overlap_safe,
     materialize,
+    may_share,
 )
 from fastgrad._src.derivatives.frontend.typed_functions import signatures_of_method
 from fastgrad._src.derivatives.functions.numba_types import number_type
@@ -41,6 +42,7 @@ from fastgrad._src.derivatives.ir.values import (
     is_complex,
     listed,
     static_value,
+    tuple_of,
     type_of,
 )
 from fastgrad._src.derivatives.numpy.loop_sources import (
@@ -152,8 +154,7 @@ def check_overlap(lowering: Lowering, target: Any, operands: list[Any], is_by_el
             continue
         if is_by_element and target.has_same_elements(operand):
             continue
-        memories = operand.root.memory_owner, target.root.memory_owner
-        if memories[0] is memories[1] or "phi" in (memories[0].kind, memories[1].kind):
+        if may_share(operand, target):
             raise lowering.builder.refuse(
                 "a function may read other elements of the array that it writes its result to; write it to a new array"
             )
@@ -364,13 +365,12 @@ def _ravel(lowering: Lowering, array: Any) -> Any:
     if not array.is_array:
         return NotImplemented
     flat = array if type_of(array).layout == "C" else copy(lowering, array)
-    return view_rules.reshape(lowering.builder, flat, [view_rules.size_of(lowering.builder, flat)], True)
+    return view_rules.reshape(lowering.builder, flat, [view_rules.product(lowering.builder, flat.sizes)], True)
 
 
 @register(method="flatten")
 def _flatten(lowering: Lowering, array: Any) -> Any:
-    fresh = copy(lowering, array)
-    return view_rules.reshape(lowering.builder, fresh, [view_rules.size_of(lowering.builder, fresh)], True)
+    return _ravel(lowering, copy(lowering, array))
 
 
 @register(method="astype")
@@ -386,7 +386,7 @@ def _item(lowering: Lowering, array: Any) -> Any:
     builder, first = lowering.builder, index_constant(0)
     if not array.axes:
         return view_rules.load_element(builder, array, [])
-    size = view_rules.size_of(builder, array)
+    size = view_rules.product(builder, array.sizes)
     check = builder.index(builder.call_of(checked_first_index, 1), size, is_natural=True)
     return view_rules.load_element(builder, array, [check, *[first] * (len(array.axes) - 1)])
 
@@ -410,7 +410,7 @@ def _reduction(lowering: Lowering, array: Any, axis: Any = None, *rest: Any, nam
     if axis_number is not None:
         axis_number = normalized_axis(lowering, axis_number, len(array.axes))
     if name in ("var", "std"):  # Numba divides by the number of elements, which raises for an empty array
-        operands = [lowering.builder.constant(1.0), view_rules.size_of(lowering.builder, array)]
+        operands = [lowering.builder.constant(1.0), view_rules.product(lowering.builder, array.sizes)]
         lowering.operators.apply(operator.truediv, operands, types.float64)
     return lowering.calls.inline(
         reduction_loops(name, len(array.axes), axis_number, str(number_type(result_type))), [array]
@@ -478,8 +478,7 @@ def _enumerate(lowering: Lowering, values: Any, start: Any = None, *, result_typ
 
     def pair(k: Scalar) -> Items:
         item = items.item(k)
-        number = lowering.builder.index(ADD, k, first)
-        return Items([number, item], types.Tuple([INDEX, type_of(item)]))
+        return tuple_of([lowering.builder.index(ADD, k, first), item])
 
     return Iterable(items.count, pair, items.lists, result_type)
 
@@ -502,8 +501,7 @@ def _zip(lowering: Lowering, *values: Any, result_type: types.Type) -> Iterable:
         count = lowering.builder.index(MINIMUM, count, other, is_natural=True)
 
     def row(k: Scalar) -> Items:
-        items = [part.item(k) for part in parts]
-        return Items(items, types.Tuple([type_of(item) for item in items]))
+        return tuple_of([part.item(k) for part in parts])
 
     return Iterable(count, row, tuple(values for part in parts for values in part.lists), result_type)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import operator
 import random
@@ -13,7 +12,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.frontend import views as view_rules
-from fastgrad._src.derivatives.frontend.array_expressions import broadcast, broadcast_axis_size
+from fastgrad._src.derivatives.frontend.array_expressions import broadcast, joint_sizes
 from fastgrad._src.derivatives.frontend.selections import select
 from fastgrad._src.derivatives.frontend.views import FULL_SLICE, NEW_AXIS, Slice
 from fastgrad._src.derivatives.ir.operands import (
@@ -36,6 +35,7 @@ from fastgrad._src.derivatives.ir.values import (
     static_integers,
     static_text,
     static_value,
+    tuple_of,
     type_of,
 )
 from fastgrad._src.derivatives.numpy import linear_algebra
@@ -119,9 +119,7 @@ RULES.update(
         np.nonzero: inline_rule(
             numpy_loops.nonzero,
             numpy_loops.nonzero_of_matrix,
-            convert=lambda places: (
-                places if isinstance(places, Items) else Items([places], types.Tuple([type_of(places)]))
-            ),
+            convert=lambda places: places if isinstance(places, Items) else tuple_of([places]),
         ),
         np.linalg.matrix_rank: inline_rule(linear_algebra.matrix_rank, linear_algebra.matrix_rank_of_tolerance),
         np.linalg.eigvalsh: inline_rule(linear_algebra.eigvalsh),
@@ -161,9 +159,8 @@ def _norm(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
 @register(np.linalg.cond)
 def _cond(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
     values = strip_trailing_none([*arguments])
-    if len(values) == 1 or static_value(values[1]) == 2:
-        return inline_rule(linear_algebra.cond)(lowering, values[:1], {}, result_type)
-    return inline_rule(linear_algebra.cond_of_order)(lowering, values, {}, result_type)
+    values = values[:1] if len(values) == 1 or static_value(values[1]) == 2 else values
+    return inline_rule(linear_algebra.cond, linear_algebra.cond_of_order)(lowering, values, {}, result_type)
 
 
 @register(np.take_along_axis)
@@ -433,10 +430,8 @@ def _broadcast_to(lowering: Lowering, array: Any, shape: Any) -> Any:
 
 def _joint_shape(builder: Any, shapes: list[list[Operand]]) -> Items:
     """Returns the shape of arrays of these shapes that are broadcast together."""
-    rank = max(map(len, shapes))
-    along = [[shape[number - rank] for shape in shapes if len(shape) >= rank - number] for number in range(rank)]
-    sizes: list[Any] = [functools.reduce(functools.partial(broadcast_axis_size, builder), each) for each in along]
-    return Items(sizes, types.UniTuple(INDEX, rank))
+    sizes = joint_sizes(builder, shapes)
+    return Items([*sizes], types.UniTuple(INDEX, len(sizes)))
 
 
 @register(np.broadcast_shapes)
@@ -457,7 +452,7 @@ def _as_strided(lowering: Lowering, array: Any, shape: Any, strides: Any) -> Any
     if not all(isinstance(values, Items) for values in (shape, strides)) or array.parts is not None:
         return NotImplemented
     builder = lowering.builder
-    flat = view_rules.reshape(builder, array, [view_rules.size_of(builder, array)], type_of(array).layout == "C")
+    flat = view_rules.reshape(builder, array, [view_rules.product(builder, array.sizes)], type_of(array).layout == "C")
     step, item_size = builder.call_of(stride_in_elements, 2), index_constant(array.dtype.bitwidth // 8)
     axes = [
         Axis(0, builder.index(step, lowering.operands.scalar(stride), item_size), lowering.operands.scalar(size))
@@ -504,9 +499,8 @@ def _iterate_elements(lowering: Lowering, array: View, item: Callable[[list[Oper
 @register(np.ndenumerate)
 def _ndenumerate(lowering: Lowering, array: Any) -> Iterable:
     def item(numbers: list[Operand], view: View) -> Items:
-        value = lowering.operands.element_or_view(view)
-        pair = [Items(list(numbers), types.UniTuple(INDEX, len(numbers))), value]
-        return Items(pair, types.Tuple([types.UniTuple(INDEX, len(numbers)), type_of(value)]))
+        place = Items(list(numbers), types.UniTuple(INDEX, len(numbers)))
+        return tuple_of([place, lowering.operands.element_or_view(view)])
 
     return _iterate_elements(lowering, array, item)
 

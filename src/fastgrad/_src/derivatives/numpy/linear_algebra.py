@@ -31,8 +31,6 @@ from fastgrad._src.derivatives.numpy.small_matrices import (
 )
 from fastgrad._src.jit.library_functions import LibraryFunction
 
-LAPACK_RULES: dict = {}
-
 
 def smallest(a):
     """Returns the smallest positive number that has all digits of the elements' type."""
@@ -53,10 +51,6 @@ def _slogdet(a):
 @kept
 def _eigh(a):
     return np.linalg.eigh(a)
-
-
-def _add_lapack_rule(function, adjoint, tangent, kept=None):
-    LAPACK_RULES[function] = FunctionRule(function, adjoint, tangent, kept=kept)
 
 
 @numba.njit
@@ -82,23 +76,21 @@ def symmetrize_lower_adjoint(s):
 
 
 @numba.njit
-def lower_with_half_diagonal(s):
-    """Returns the lower triangle with half of the diagonal."""
-    out = np.zeros_like(s)
-    for i in range(s.shape[0]):
-        out[i, i] = s[i, i] / 2
-        for j in range(i):
-            out[i, j] = s[i, j]
-    return out
-
-
-@numba.njit
 def lower_triangle(s, offset):
     """Returns the elements of a square matrix from diagonal number ``offset``, 0 or -1, down. Numba compiles it five times as fast as ``np.tril``."""
     out = np.zeros_like(s)
     for i in range(s.shape[0]):
         for j in range(i + offset + 1):
             out[i, j] = s[i, j]
+    return out
+
+
+@numba.njit
+def lower_with_half_diagonal(s):
+    """Returns the lower triangle with half of the diagonal."""
+    out = lower_triangle(s, 0)
+    for i in range(s.shape[0]):
+        out[i, i] /= 2
     return out
 
 
@@ -255,6 +247,19 @@ def _cholesky_tangent(t, c, a):
     return times(c, lower_with_half_diagonal(solve_or_nan(c, np.ascontiguousarray(x.T))))
 
 
+@numba.njit
+def eigen_tangents(p, w):
+    """Returns the tangents of eigenvalues, and of the vectors as sums of vectors. ``p`` is the matrix' tangent in the vectors' basis."""
+    k = np.zeros_like(p)
+    tw = np.empty_like(w)
+    for i in range(w.size):
+        tw[i] = p[i, i]
+        for j in range(w.size):
+            if i != j:
+                k[i, j] = divide(p[i, j], w[j] - w[i])
+    return tw, k
+
+
 @kept
 def _eigh_adjoint(gw, gv, w, v, a):
     k, is_used = v.T @ gv, has_nonzero(gv)
@@ -267,14 +272,7 @@ def _eigh_adjoint(gw, gv, w, v, a):
 
 @kept
 def _eigh_tangent(t, w, v, a):
-    p = v.T @ symmetrize_lower(t) @ v
-    k = np.zeros_like(p)
-    tw = np.empty_like(w)
-    for i in range(w.size):
-        tw[i] = p[i, i]
-        for j in range(w.size):
-            if i != j:
-                k[i, j] = divide(p[i, j], w[j] - w[i])
+    tw, k = eigen_tangents(v.T @ symmetrize_lower(t) @ v, w)
     return tw, v @ k
 
 
@@ -300,14 +298,7 @@ def _eig_adjoint(gw, gv, w, v, a):
 
 @numba.njit
 def _eig_tangent(t, w, v, a):
-    p = solve_or_nan(v, t @ v)
-    k = np.zeros_like(p)
-    tw = np.empty_like(w)
-    for i in range(w.size):
-        tw[i] = p[i, i]
-        for j in range(w.size):
-            if i != j:
-                k[i, j] = divide(p[i, j], w[j] - w[i])
+    tw, k = eigen_tangents(solve_or_nan(v, t @ v), w)
     tv = v @ k
     for j in range(w.size):
         tv[:, j] -= v[:, j] * np.sum(v[:, j] * tv[:, j])
@@ -455,16 +446,21 @@ _differentiate_as(solve_or_nan, FunctionRule(solve_or_nan, _solve_adjoint, _solv
 _differentiate_as(inv, np.linalg.inv)
 _differentiate_as(times, np.dot)
 
-_add_lapack_rule(np.linalg.solve, _solve_adjoint, _solve_tangent, solve)
-_add_lapack_rule(np.linalg.inv, _inv_adjoint, _inv_tangent, inv)
-_add_lapack_rule(np.linalg.det, _det_adjoint, _det_tangent, small_matrices.det)
-_add_lapack_rule(np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent, _slogdet)
-_add_lapack_rule(np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent, small_matrices.cholesky)
-_add_lapack_rule(np.linalg.eigh, _eigh_adjoint, _eigh_tangent, _eigh)
-_add_lapack_rule(np.linalg.eig, _eig_adjoint, _eig_tangent)
-_add_lapack_rule(np.linalg.svd, _svd_adjoint, _svd_tangent)
-_add_lapack_rule(np.linalg.qr, _qr_adjoint, _qr_tangent)
-_add_lapack_rule(np.linalg.pinv, _pinv_adjoint, _pinv_tangent)
+LAPACK_RULES = {
+    function: FunctionRule(function, adjoint, tangent, kept=kept_function)
+    for function, adjoint, tangent, kept_function in (
+        (np.linalg.solve, _solve_adjoint, _solve_tangent, solve),
+        (np.linalg.inv, _inv_adjoint, _inv_tangent, inv),
+        (np.linalg.det, _det_adjoint, _det_tangent, small_matrices.det),
+        (np.linalg.slogdet, _slogdet_adjoint, _slogdet_tangent, _slogdet),
+        (np.linalg.cholesky, _cholesky_adjoint, _cholesky_tangent, small_matrices.cholesky),
+        (np.linalg.eigh, _eigh_adjoint, _eigh_tangent, _eigh),
+        (np.linalg.eig, _eig_adjoint, _eig_tangent, None),
+        (np.linalg.svd, _svd_adjoint, _svd_tangent, None),
+        (np.linalg.qr, _qr_adjoint, _qr_tangent, None),
+        (np.linalg.pinv, _pinv_adjoint, _pinv_tangent, None),
+    )
+}
 
 
 def matrix_power(a: 2, n: 0):

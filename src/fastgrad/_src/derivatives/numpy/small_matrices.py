@@ -222,11 +222,7 @@ def inv(a):
             system[i, n + i] = 1.0
         if eliminate(system) != 0:
             substitute(system)
-            out = np.empty((n, n), a.dtype)
-            for i in range(n):
-                for j in range(n):
-                    out[i, j] = system[i, n + j]
-            return out
+            return solutions(system, a)
     return np.ascontiguousarray(np.linalg.inv(a))
 
 

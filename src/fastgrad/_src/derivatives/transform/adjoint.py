@@ -416,9 +416,7 @@ class Adjoint:
         (result,) = call.results
         assert isinstance(result, Root)
         for position in rule.active:
-            target, other = call.arguments[position], call.arguments[1 - position]
-            assert isinstance(target, View)
-            assert isinstance(other, View)
+            target, other = call.views[position], call.views[1 - position]
             is_flat = self._arrays.is_flat(target.root)
             reads = [*result.dims, *(_offset_operands(target) if is_flat else self._reads_of_cotangent(target, "A"))]
             if 2 - position not in saved:

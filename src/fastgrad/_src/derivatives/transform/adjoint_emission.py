@@ -293,10 +293,8 @@ class AdjointEmitter:
     def _add_product(self, statement: AddProduct, term: TermOf) -> None:
         """Writes what adds to the cotangent of an operand: the cotangent of the product times the other operand, transposed."""
         call, position = statement.call, statement.position
-        target, other = call.arguments[position], call.arguments[1 - position]
+        target, other = call.views[position], call.views[1 - position]
         (result,) = call.results
-        assert isinstance(target, View)
-        assert isinstance(other, View)
         assert isinstance(result, Root)
         rows, columns = (*map(term, result.dims), as_term(1))[:2]
         if len((other if position else target).axes) == 1:  # the first operand is a row
@@ -310,13 +308,10 @@ class AdjointEmitter:
 
     def _transposed_operand(self, call: Call, position: int, term: TermOf) -> tuple[str, Term]:
         """Returns how the transposed operand of a product is a matrix, and what it is."""
-        view = call.arguments[position]
-        assert isinstance(view, View)
-        saved = self._arrays.saved_arrays(call).get(1 + position)
+        view, saved = call.views[position], self._arrays.saved_arrays(call).get(1 + position)
         if all(isinstance(size, Constant) for size in view.sizes) if saved else has_constant_layout(view):
             if saved:
-                root = dataclasses.replace(view.root, dims=view.sizes)
-                view = View.whole(root)
+                view = View.whole(dataclasses.replace(view.root, dims=view.sizes))
             given: Term = saved[0] if saved else view.root.term
             array, start, rows, columns, *steps = flat_matrix(view, given, position == 1, term).operands
             return FLAT, code.tuple_of([array, start, columns, rows, *reversed(steps)])

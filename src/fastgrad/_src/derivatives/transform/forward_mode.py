@@ -89,10 +89,8 @@ class ExpressionStatements:
 
     def copy(self, location: Location, view: View) -> Root:
         """Returns a copy of an array."""
-        sizes = view.sizes
-        type = types.Array(view.root.type.dtype, len(sizes), "C")
-        copy = Root(self.name("copy"), type, "local", self.block, location)
-        copy.dims = sizes
+        type = types.Array(view.root.type.dtype, view.rank, "C")
+        copy = Root(self.name("copy"), type, "local", self.block, location, dims=view.sizes)
         self.function.roots.append(copy)
         self.block.statements.append(Call(location, CallRule(contiguous, None, None, ()), [view], [copy]))
         return copy

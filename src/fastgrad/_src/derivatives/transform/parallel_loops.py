@@ -20,7 +20,6 @@ from fastgrad._src.derivatives.codegen.chunks import chunk_count
 from fastgrad._src.derivatives.ir.call_rules import Callee
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
-    Axis,
     Constant,
     Counter,
     Location,
@@ -30,6 +29,7 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     parts_of_value,
     scalars_among,
+    with_replaced_numbers,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
@@ -152,10 +152,7 @@ class _Loop:
         self._region = self._blocks()
         self._statements = [statement for block in self._region for statement in block.statements]
         self._inside = {*self._region}
-        self._step = next(
-            (item for item in head.statements if isinstance(item, NextIteration) and item.counter is self._counter),
-            None,
-        )
+        self._step = flow.step_of(head)
         self._reductions: list[_Reduction] = []
         self._accesses: dict[Root, list[set[object]]] = {}
         self._written: set[Root] = set()
@@ -186,8 +183,7 @@ class _Loop:
         head, end = self._head, self._head.end
         outside = [block for block in self._flow.predecessors[head] if block not in self._inside]
         return (
-            self._step is not None
-            and isinstance(end, Branch)
+            isinstance(end, Branch)
             and end.condition is self._step.is_valid
             and end.then in self._inside
             and end.otherwise not in self._inside
@@ -227,12 +223,9 @@ class _Loop:
 
     def _find_reductions(self) -> bool:
         """Finds what the loop's head carries; False if one of these is no reduction."""
-        for phi in self._head.phis:
-            reduction = self._reduction_of(phi)
-            if reduction is None:
-                return False
-            self._reductions.append(reduction)
-        return True
+        found = [self._reduction_of(phi) for phi in self._head.phis]
+        self._reductions = [reduction for reduction in found if reduction is not None]
+        return len(self._reductions) == len(found)
 
     def _reduction_of(self, phi: Phi) -> _Reduction | None:
         target = phi.target
@@ -349,7 +342,6 @@ class _Loop:
 
     def _iteration_index_key(self, index: Operand | None) -> object:
         """Returns what tells an index that differs in all iterations from others; None for other indices."""
-        assert self._step is not None
         if index is self._step.target:
             return "iteration"
         if index is None or index.type != INDEX or index.operation is None or index.block not in self._inside:
@@ -389,9 +381,8 @@ class _Loop:
         partials = []
         for reduction in self._reductions:
             target = reduction.phi.target
-            root = Root(f"v_partials_of_{target.name}", types.Array(target.type, 1, "C"), "local", before, location)
-            root.dims, root.is_written = [chunks], True
-            partials.append(root)
+            name, type = f"v_partials_of_{target.name}", types.Array(target.type, 1, "C")
+            partials.append(Root(name, type, "local", before, location, dims=[chunks], is_written=True))
         function.roots += partials
         arguments: list[Operand | View] = [self._counter.count, chunks, *scalars]
         arrays = [*roots, *partials]
@@ -466,11 +457,12 @@ class _Loop:
             return mapped.get(operand, operand)  # type: ignore[return-value]
 
         for root in [*roots, *partials]:
-            copy = Root(root.name, root.type, "parameter", None, root.location)
-            copy.is_written = root in self._written or root in partials
-            copy.dims = [numbers[1]] if root in partials else [final(size) for size in root.dims]
-            mapped[root] = copy
-            parameters.append(copy)
+            dims: list[Operand] = [numbers[1]] if root in partials else [final(size) for size in root.dims]
+            is_written = root in self._written or root in partials
+            mapped[root] = Root(
+                root.name, root.type, "parameter", None, root.location, dims=dims, is_written=is_written
+            )
+            parameters.append(mapped[root])  # type: ignore[arg-type]
         parameters.append(own_number)
         counter, exit = self._make_loop(numbers, own_number, partials, mapped)
         head = counter.head
@@ -494,15 +486,13 @@ class _Loop:
     ) -> tuple[Counter, Block]:
         """Makes the blocks of a chunk that replace the loop's head; returns its counter and the block after the loop."""
         old_head, step = self._head, self._step
-        assert step is not None
         assert isinstance(old_head.end, Branch)
         location = step.location
         entry, head, exit = Block(0), Block(1), Block(2)
 
         def compute(operation: ScalarOperation, operands: list[Operand], block: Block, hint: str) -> Scalar:
             target = Scalar(f"v_{hint}_of_chunk", INDEX, block, is_natural=True)
-            target.definition = Compute(location, target, operation, operands, _COST_OF_BOUNDS)
-            block.statements.append(target.definition)
+            block.define(target, Compute(location, target, operation, operands, _COST_OF_BOUNDS))
             return target
 
         first = compute(SHARE_START, [numbers[0], own_number, numbers[1]], entry, "first")
@@ -517,13 +507,11 @@ class _Loop:
         head.end = Branch(own_step.is_valid, old_head.end.then, exit)
         for reduction, root in zip(self._reductions, partials, strict=True):
             target = reduction.phi.target
-            phi = Phi(Scalar(target.name, target.type, head), location)
-            assert isinstance(phi.target, Scalar)
-            phi.incoming = {entry: reduction.neutral}
-            phi.incoming |= {place: value for place, value in reduction.phi.incoming.items() if place in self._inside}
-            mapped[target] = phi.target
-            head.phis.append(phi)
-            exit.statements.append(Store(location, mapped[root], phi.target, [own_number]))  # type: ignore[arg-type]
+            number = Scalar(target.name, target.type, head)
+            inner = {place: value for place, value in reduction.phi.incoming.items() if place in self._inside}
+            mapped[target] = number
+            head.phis.append(Phi(number, location, {entry: reduction.neutral, **inner}))
+            exit.statements.append(Store(location, mapped[root], number, [own_number]))  # type: ignore[arg-type]
         exit.end = Return([], location)
         return counter, exit
 
@@ -533,9 +521,9 @@ class _Loop:
 
         def final(value):  # type: ignore[no-untyped-def]
             if isinstance(value, View):
-                axes = [Axis(axis.root_axis, final(axis.step), final(axis.size)) for axis in value.axes]
-                starts = [final(start) for start in value.starts]
-                return View(final(value.root), starts, axes, layout=value.layout)
+                view: Any = with_replaced_numbers(value, final)
+                view.root = final(value.root)
+                return view
             if isinstance(value, Root) and value not in mapped:
                 value.dims = [final(size) for size in value.dims]
                 value.source = final(value.source) if value.source is not None else None
@@ -557,8 +545,7 @@ class _Loop:
                     statement.root = final(statement.root)
             block.end.replace(final)
             block.end.replace_target(head, old_head)
-        for number, block in enumerate(chunk.blocks):
-            block.number = number
+        chunk.number_blocks()
 
     def _make_join_loop(self, partials: list[Root], chunks: Scalar, location: Location) -> None:
         """Makes the loop's head that of a loop which joins the chunks' reductions in order."""
@@ -578,24 +565,20 @@ class _Loop:
                 phi = reduction.phi
                 assert isinstance(phi.target, Scalar)
                 partial = Scalar(f"{phi.target.name}_of_chunk", phi.target.type, body)
-                partial.definition = Load(location, partial, root, [step.target])
+                body.define(partial, Load(location, partial, root, [step.target]))
                 joined = Scalar(f"{phi.target.name}_joined", phi.target.type, body)
                 operands: list[Operand] = [partial, partial]
                 operands[reduction.place] = phi.target
-                body.statements.append(partial.definition)
                 if reduction.comparison is not None:
                     comparison = Scalar(f"{phi.target.name}_compared", types.boolean, body)
-                    comparison.definition = Compute(location, comparison, reduction.comparison, operands)
-                    body.statements.append(comparison.definition)
+                    body.define(comparison, Compute(location, comparison, reduction.comparison, operands))
                     function.scalars.append(comparison)
                     operands = [*operands, comparison]
-                joined.definition = Compute(location, joined, reduction.operation, operands, 1, reduction.partials)
-                body.statements.append(joined.definition)
+                body.define(joined, Compute(location, joined, reduction.operation, operands, 1, reduction.partials))
                 phi.incoming = {before: phi.incoming[before], body: joined}
                 function.scalars += [partial, joined]
             function.blocks.insert(function.blocks.index(head) + 1, body)
-        for position, block in enumerate(function.blocks):
-            block.number = position
+        function.number_blocks()
 
 
 def _neutral_element(operation: ScalarOperation, type: types.Type) -> float | None:

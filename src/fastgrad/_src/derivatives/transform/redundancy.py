@@ -14,6 +14,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Scalar,
     View,
     equal_operands,
+    resolved,
     scalars_among,
 )
 from fastgrad._src.derivatives.ir.representation import Block, Function
@@ -23,7 +24,6 @@ from fastgrad._src.derivatives.ir.statements import (
     Branch,
     Compute,
     Load,
-    NextIteration,
     Statement,
     Store,
     begin_counted_loop,
@@ -81,8 +81,7 @@ def _add_counter(
     else:
         target = Scalar(f"v_count_of_{number}", INDEX, before)
         distance = Constant(offset.value - is_closed, INDEX)
-        target.definition = Compute(location, target, SUBTRACT_TWO, [bound, start, distance], 2)
-        before.statements.append(target.definition)
+        before.define(target, Compute(location, target, SUBTRACT_TWO, [bound, start, distance], 2))
         function.scalars.append(target)
         count = target
     counter = Counter(f"v_counter_{number}", count, before)
@@ -100,13 +99,9 @@ def replace_induction_variables(function: Function, replace: Replace) -> None:
     Indices that turn out to be at least 0 lose their test whether they count from the end.
     """
     flow = ControlFlow(function)
-    for head, counter in flow.counted.items():
-        body = flow.loops[head]
-        place, step = next(
-            (number, statement)
-            for number, statement in enumerate(head.statements)
-            if isinstance(statement, NextIteration) and statement.counter is counter
-        )
+    for head, body in [(head, flow.loops[head]) for head in flow.counted]:
+        step = flow.step_of(head)
+        place = head.statements.index(step)
         for phi in list(head.phis):
             target = phi.target
             starts = {value for before, value in phi.incoming.items() if before not in body}
@@ -228,9 +223,8 @@ def merge_equal_numbers(function: Function, replace: Replace) -> None:
         key: tuple[object, ...]
 
         def key_of(operand: Operand) -> object:
-            while operand in replaced:
-                operand = replaced[operand]
-            return (repr(operand.value), operand.type) if isinstance(operand, Constant) else operand  # 0.0 is not -0.0
+            last = resolved(replaced, operand)
+            return (repr(last.value), last.type) if isinstance(last, Constant) else last  # 0.0 is not -0.0
 
         for statement in block.statements:
             operands = tuple(map(key_of, statement.operands))
@@ -281,8 +275,7 @@ def hoist_loads(function: Function) -> None:
     families = memory_families(function)
     for head, counter in sorted(flow.counted.items(), key=lambda item: len(flow.loops[item[0]])):
         body, before = flow.loops[head], counter.block
-        leaves_early = any(after not in body for block in body - {head} for after in block.successors)
-        if leaves_early or before.successors != [head]:
+        if not flow.ends_at_head(head) or before.successors != [head]:
             continue
         written = set().union(*[written_memory(statement) for block in body for statement in block.statements])
         latches = [block for block in flow.predecessors[head] if block in body]

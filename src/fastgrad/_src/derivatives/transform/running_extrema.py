@@ -8,7 +8,7 @@ are no other cotangents, the reverse sweep begins at that iteration.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from numba import types
 
@@ -16,7 +16,7 @@ from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.ir.operands import INDEX, Scalar, index_constant
 from fastgrad._src.derivatives.ir.partials import Decision, decision_of
 from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
-from fastgrad._src.derivatives.ir.statements import Compute, NextIteration
+from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.transform.simplification import new_loop_exit_copy
 from fastgrad._src.scalars.formulas import OPERANDS, transform
 from fastgrad._src.scalars.terms import EQUAL, NOT_EQUAL, SELECT
@@ -46,17 +46,13 @@ def record_last_choices(function: Function, flow: ControlFlow) -> None:
         function: a function whose reverse sweep comes next; ``last_choices`` has what is found. Several reverse sweeps of one function may.
         flow: its control flow.
     """
-    for head, counter in flow.counted.items():
+    for head in flow.counted:
         body = flow.loops[head]
         exits = {(block, after) for block in body for after in block.successors if after not in body}
         after = next((after for block, after in exits if block is head), None)
         if len(exits) != 1 or after is None or flow.predecessors[after] != [head]:
             continue
-        iteration = next(
-            statement.target
-            for statement in head.statements
-            if isinstance(statement, NextIteration) and statement.counter is counter
-        )
+        iteration = flow.step_of(head).target
         places: dict[tuple[Scalar, bool], tuple[Scalar, Scalar]] = {}
         for phi in list(head.phis):
             choice = _find_choice(flow, head, phi)
@@ -121,12 +117,11 @@ def _add_last_iteration(function: Function, choice: _Choice, iteration: Scalar, 
     assert head is not None
     name, location = statement.target.name, statement.location
     place, next_place = Scalar(f"{name}_place", INDEX, head), Scalar(f"{name}_next_place", INDEX, block)
-    phi = Phi(place, location)
-    phi.incoming = {
+    places_before: dict[Block, Any] = {
         before: next_place if value is statement.target else index_constant(-1)
         for before, value in choice.phi.incoming.items()
     }
-    head.phis.append(phi)
+    head.phis.append(Phi(place, location, places_before))
     places = [iteration, place] if decision.takes_if else [place, iteration]
     next_place.definition = Compute(location, next_place, SELECT, [choice.condition, *places])
     block.statements.insert(block.statements.index(statement) + 1, next_place.definition)

@@ -15,6 +15,7 @@ from fastgrad._src.derivatives.ir.operands import (
     View,
     parts_of_value,
     refuse,
+    resolved,
     views_among,
     with_replaced_numbers,
 )
@@ -86,8 +87,8 @@ def _drop_unreachable_blocks(function: Function) -> None:
             reached.add(block)
             pending += block.successors
     function.blocks = [block for block in function.blocks if block in reached]
-    for number, block in enumerate(function.blocks):
-        block.number = number
+    function.number_blocks()
+    for block in function.blocks:
         for phi in block.phis:
             phi.incoming = {
                 before: value
@@ -100,7 +101,7 @@ def _drop_unreachable_blocks(function: Function) -> None:
 def _replace_trivial_phis(function: Function) -> None:
     """Replaces the phis of scalars that have one value on all ways."""
     replaced: dict[Operand, Operand] = {}
-    final = functools.partial(_resolve_operand, replaced)
+    final = functools.partial(resolved, replaced)
     changed = True
     while changed:
         changed = False
@@ -108,7 +109,7 @@ def _replace_trivial_phis(function: Function) -> None:
             for phi in list(block.phis):
                 if isinstance(phi.target, Root):
                     continue
-                values = {final(value) for value in phi.incoming.values()} - {phi.target}  # type: ignore[arg-type]
+                values = {final(value) for value in phi.incoming.values()} - {phi.target}
                 if len(values) == 1:
                     (only,) = values
                     if isinstance(only, Scalar) and only.type == phi.target.type:
@@ -129,7 +130,7 @@ def _replace_trivial_array_phis(function: Function) -> None:
             for phi in list(block.phis):
                 target = phi.target
                 views = [view for view in views_among(phi.incoming.values()) if view.is_whole()]
-                sources = {_resolve_root(replaced, view.root) for view in views} - {target}
+                sources = {resolved(replaced, view.root) for view in views} - {target}
                 if not isinstance(target, Root) or len(views) < len(phi.incoming) or len(sources) != 1:
                     continue
                 (source,) = sources
@@ -145,15 +146,9 @@ def _replace_trivial_array_phis(function: Function) -> None:
     _replace_roots(function, replaced)
 
 
-def _resolve_root(replaced: dict[Root, Root], root: Root) -> Root:
-    while root in replaced:
-        root = replaced[root]
-    return root
-
-
 def _replace_roots(function: Function, replaced: dict[Root, Root]) -> None:
     """Puts the arrays that replace others in their place."""
-    final = functools.partial(_resolve_root, replaced)
+    final = functools.partial(resolved, replaced)
     for block in function.blocks:
         values: list[Any] = [value for phi in block.phis for value in phi.incoming.values()]
         values += block.results
@@ -169,17 +164,11 @@ def _replace_roots(function: Function, replaced: dict[Root, Root]) -> None:
     function.roots = [root for root in function.roots if root not in replaced]
 
 
-def _resolve_operand(replaced: dict[Operand, Operand], operand: Operand) -> Operand:
-    while operand in replaced:
-        operand = replaced[operand]
-    return operand
-
-
 def _replace_scalars(function: Function, replaced: dict[Operand, Operand]) -> None:
     """Replaces the keys of ``replaced`` by their values, wherever they are used."""
     if not replaced:
         return
-    final = functools.partial(_resolve_operand, replaced)
+    final = functools.partial(resolved, replaced)
     for block in function.blocks:
         for phi in block.phis:
             phi.incoming = {before: with_replaced_numbers(value, final) for before, value in phi.incoming.items()}
@@ -210,19 +199,12 @@ def _merge_chains(function: Function) -> None:
                         block if before is after else before: value for before, value in phi.incoming.items()
                     }
     function.blocks = [block for block in function.blocks if block not in merged]
-
-    def final(block: Block | None) -> Block | None:
-        while block is not None and block in merged:
-            block = merged[block]
-        return block
-
     parts: list[Scalar | Root] = [*function.scalars, *function.roots]
     for part in parts:
-        part.block = final(part.block)
+        part.block = resolved(merged, part.block)
     for counter in function.counters:
-        counter.block, counter.head = final(counter.block), final(counter.head)  # type: ignore[assignment]
-    for number, block in enumerate(function.blocks):
-        block.number = number
+        counter.block, counter.head = resolved(merged, counter.block), resolved(merged, counter.head)
+    function.number_blocks()
 
 
 def _copy_loop_exit_values(function: Function) -> None:

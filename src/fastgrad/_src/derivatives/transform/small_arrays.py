@@ -372,8 +372,7 @@ class _Splitter:
     def split(self, flow: ControlFlow, replace: Replace) -> None:
         """Replaces the arrays."""
         function, arrays, live = self._function, self._arrays, flow.live_arrays()
-        for number, block in enumerate(function.blocks):
-            block.number = number
+        function.number_blocks()
         array_phis: list[tuple[Block, Phi, Root]] = []
         for block in flow.blocks:
             before = flow.predecessors[block]

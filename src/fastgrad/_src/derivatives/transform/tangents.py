@@ -180,8 +180,7 @@ class Tangents:
         for block in self._flow.blocks:
             self._complete_phis(block)
         function.result = self._result_type()
-        for number, block in enumerate(function.blocks):
-            block.number = number
+        function.number_blocks()
         if not self._statements.is_last:
             self._note_blocks()
 
@@ -239,8 +238,7 @@ class Tangents:
         kind: str = "local",
         layout: str = "C",
     ) -> Root:
-        root = Root(name, types.Array(dtype, len(dims), layout), kind, self._block, location)
-        root.dims = dims
+        root = Root(name, types.Array(dtype, len(dims), layout), kind, self._block, location, dims=dims)
         self.function.roots.append(root)
         return root
 
@@ -260,8 +258,7 @@ class Tangents:
         for axis in range(root.type.ndim):
             size = self._scalar(self._statements.name("n"), INDEX)
             size.is_natural = True
-            size.definition = Size(root.location, size, root, axis)
-            self.append(size.definition)
+            self._block.define(size, Size(root.location, size, root, axis))
             sizes.append(size)
         return sizes
 
@@ -556,12 +553,9 @@ class Tangents:
         """Returns a tangent of a number, or those of an array."""
         return self._tangent_view(value, location) if isinstance(value, View) else self._tangent(value, lane)
 
-    def _is_active(self, value: Operand | View) -> bool:
-        return value in self._active
-
     def _active_arguments(self, statement: Call) -> tuple[int, ...]:
         """Returns the numbers of the arguments of a call that have tangents."""
-        return tuple(position for position in statement.rule.active if self._is_active(statement.arguments[position]))
+        return tuple(position for position in statement.rule.active if statement.arguments[position] in self._active)
 
     def _call(self, statement: Call) -> None:
         rule, active = statement.rule, self._active_arguments(statement)
@@ -591,17 +585,11 @@ class Tangents:
 
     def _append_joint_call(self, statement: Call, rule: CallRule | Callee, arguments: list[Operand | View]) -> None:
         """Appends a call that returns the results of a statement and their tangents."""
-        tangents = [self._new_result(result) for result in statement.results if result.is_real]
-        call = Call(statement.location, rule, arguments, [*statement.results, *tangents])
-        self.append(call)
-
-    def _new_result(self, result: Scalar | Root) -> Scalar | Root:
-        """Returns a new number or array for a tangent of a call's result."""
-        if isinstance(result, Scalar):
-            (number,) = self._new_numbers(result)
-            assert isinstance(number, Scalar)
-            return number
-        return self.new_array(result)
+        tangents: list[Any] = []
+        for result in statement.results:
+            if result.is_real:
+                tangents += self._new_numbers(result) if isinstance(result, Scalar) else [self.new_array(result)]
+        self.append(Call(statement.location, rule, arguments, [*statement.results, *tangents]))
 
     def _append_tangents_of_call(self) -> None:
         """Appends the call of the function of the tangents of the arguments, the results and the arguments, by lane."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from numba import types
@@ -15,6 +15,7 @@ from fastgrad._src.derivatives.ir.operands import (
     Root,
     View,
     index_constant,
+    resolved,
     scalars_among,
     with_replaced_numbers,
 )
@@ -37,8 +38,8 @@ from fastgrad._src.derivatives.ir.statements import (
 
 _MOST_ITERATIONS = 16
 """The number of iterations of the longest loop that is unrolled."""
-_COPIED = (Compute, Draw, Load, Store, Allocate, Reshape, Size, Call)
-"""The statements of loops that are unrolled."""
+_COPIED = (Compute, Draw, Load, Store, Allocate, Reshape, Size, Call, BeginLoop, NextIteration)
+"""The statements of loops that are unrolled. Those of counters are there until an inner loop is unrolled."""
 
 
 class Unrolling:
@@ -58,11 +59,7 @@ class Unrolling:
             if (
                 step is not None
                 and self._is_simple(head, step)
-                and all(
-                    type(statement) in (*_COPIED, BeginLoop, NextIteration)
-                    for block in body
-                    for statement in block.statements
-                )
+                and all(type(statement) in _COPIED for block in body for statement in block.statements)
             ):
                 self.steps[head] = step
 
@@ -78,7 +75,7 @@ class Unrolling:
             and end.then in body - {head}
             and len(before) == 2
             and counter.block in before
-            and not any(after not in body for block in body - {head} for after in block.successors)
+            and self._flow.ends_at_head(head)
             and all(other in self.steps for other in self._loops if other in body and other is not head)
             and not any(isinstance(phi.target, Root) for phi in head.phis)
         )
@@ -101,11 +98,6 @@ class Unrolling:
     def _outermost(self, heads: list[Block]) -> list[Block]:
         return [head for head in heads if not any(head in self._loops[other] for other in heads if other is not head)]
 
-    def _resolved(self, operand: Any) -> Any:
-        while operand in self.replaced:
-            operand = self.replaced[operand]
-        return operand
-
     def unroll(self, head: Block) -> None:
         """Unrolls a loop, in place. The loops in it are unrolled before."""
         function, members, step, end = self._function, self._loops[head], self.steps[head], head.end
@@ -116,10 +108,10 @@ class Unrolling:
         (latch,) = [block for block in body if head in block.successors]
         head.statements.remove(step)
         before.statements = [each for each in before.statements if getattr(each, "counter", None) is not counter]
-        numbers = {phi.target: self._resolved(phi.incoming[before]) for phi in head.phis}
+        numbers = {phi.target: resolved(self.replaced, phi.incoming[before]) for phi in head.phis}
         for iteration in range(int(counter.count.value)):
             of_iteration = {step.target: index_constant(iteration), step.is_valid: Constant(True, types.boolean)}
-            copier = _Copier(function, body, head, f"_{iteration}_copy", numbers | of_iteration, self._resolved)
+            copier = _Copier(function, body, head, f"_{iteration}_copy", numbers | of_iteration, self.replaced)
             copier.blocks[head].end = Jump(copier.blocks[end.then])
             before.end.replace_target(copier.blocks[head], head)
             before = copier.blocks[latch]
@@ -154,11 +146,11 @@ class _Copier:
         head: Block,
         suffix: str,
         known: Mapping[Any, Any],
-        resolved: Callable[[Any], Any],
+        replaced: Mapping[Any, Any],
     ) -> None:
-        """Copies the blocks of a body. ``known`` has the numbers of the iteration; names get the ``suffix``."""
+        """Copies the blocks of a body. ``known`` has the numbers of the iteration, ``replaced`` of inner loops; names get the ``suffix``."""
         self.blocks = {block: Block(0) for block in body}
-        self._names, self._resolved = dict(known), resolved
+        self._names, self._replaced = dict(known), replaced
         """What takes the place of the numbers and arrays of the body."""
         for block, copied in self.blocks.items():
             own = [target for statement in block.statements for target in statement.definitions]
@@ -189,7 +181,7 @@ class _Copier:
     def final(self, value: Any) -> Any:
         """Returns what takes the place of a number or view."""
         if not isinstance(value, View):
-            value = self._resolved(value)
+            value = resolved(self._replaced, value)
             return self._names.get(value, value)
         view: Any = with_replaced_numbers(value, self.final)
         view.root = self._names.get(view.root, view.root)
