@@ -155,6 +155,22 @@ def test_a_call_in_a_compiled_function():
     np.testing.assert_allclose(caller(*OTHER[covariance]), expected[0].astype(float), rtol=1e-8)
 
 
+def test_a_call_in_a_parallel_loop():
+    gradient = fg.grad(covariance, 1)
+    gradient(*FITTING[covariance])
+
+    @numba.njit(parallel=True)
+    def caller(a, p):
+        out = np.empty((6, p.size))
+        for i in numba.prange(6):
+            out[i] = gradient(a * (i + 1.0), p)
+        return out
+
+    a, p = OTHER[covariance]
+    expected, _ = central.reference(covariance, (a * 3.0, p), (1,))
+    np.testing.assert_allclose(caller(a, p)[2], expected[0].astype(float), rtol=1e-8)
+
+
 def test_errors_are_those_of_the_function():
     gradient = fg.grad(covariance, (0, 1))
     gradient(*FITTING[covariance])

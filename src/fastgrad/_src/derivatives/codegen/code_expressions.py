@@ -14,9 +14,9 @@ import numpy as np
 from llvmlite import ir as llvm_ir
 from numba import types
 
-from fastgrad._src.derivatives.codegen.calls_by_python import call_by_python
 from fastgrad._src.derivatives.codegen.code_functions import FUNCTION_RULES
 from fastgrad._src.derivatives.codegen.code_values import UNKNOWN, NotEmittedError, Value, can_become
+from fastgrad._src.derivatives.codegen.late_functions import call_late
 from fastgrad._src.derivatives.codegen.matrix_products import add_product
 from fastgrad._src.derivatives.codegen.record_fields import field_of
 from fastgrad._src.derivatives.output import tree as code
@@ -612,8 +612,8 @@ class Expressions:
         arguments = self._held_values(operands)
         if isinstance(function, _Intrinsic) and not _is_among(function, _LITERAL_ARGUMENTS):
             result = self._call_intrinsic(function, arguments)
-        elif getattr(function, "is_called_by_python", False):
-            result = call_by_python(self._lower, function, [self.as_value(argument) for argument in arguments])
+        elif getattr(function, "is_late", False):
+            result = call_late(self._lower, function, [self.as_value(argument) for argument in arguments])
         elif (rule := FUNCTION_RULES.get(function) if isinstance(function, Hashable) else None) is not None and (
             found := rule(self, arguments)
         ) is not None:

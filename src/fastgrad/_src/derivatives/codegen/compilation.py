@@ -84,8 +84,8 @@ class DerivedDispatcher(CPUDispatcher):  # type: ignore[misc]
         pipeline: Numba's passes.
     """
 
-    is_called_by_python = False
-    """Whether the code of derivatives calls it by Python."""
+    is_late = False
+    """Whether Numba compiles it when code that calls it needs it."""
 
     def __init__(
         self,
@@ -197,5 +197,5 @@ def general_derivative(derivative: DerivedDispatcher) -> DerivedDispatcher:
         derivative._call_rule,
         derivative._pipeline,
     )
-    general.is_called_by_python = True
+    general.is_late = True
     return general
