@@ -109,23 +109,20 @@ for _name in (
     *("argsort", "median", "percentile", "extract", "allclose", "resize", "roll", "tril", "triu", "kron", "convolve"),
 ):
     RULES[getattr(np, _name)] = inline_rule(getattr(numpy_loops, _name))
-RULES.update(linear_algebra.LAPACK_RULES)
-RULES.update(
-    {
-        np.quantile: inline_rule(numpy_loops.quantile_at, numpy_loops.quantiles_at),
-        np.cross: inline_rule(numpy_loops.cross, numpy_loops.cross_of_rows),
-        np.interp: inline_rule(numpy_loops.interp_number, numpy_loops.interp),
-        np.nonzero: inline_rule(
-            numpy_loops.nonzero,
-            numpy_loops.nonzero_of_matrix,
-            convert=lambda places: places if isinstance(places, Items) else tuple_of([places]),
-        ),
-        np.linalg.matrix_rank: inline_rule(linear_algebra.matrix_rank, linear_algebra.matrix_rank_of_tolerance),
-        np.linalg.eigvalsh: inline_rule(linear_algebra.eigvalsh),
-        np.linalg.eigvals: inline_rule(linear_algebra.eigvals),
-        np.linalg.matrix_power: inline_rule(linear_algebra.matrix_power),
-    }
-)
+RULES |= linear_algebra.LAPACK_RULES | {
+    np.quantile: inline_rule(numpy_loops.quantile_at, numpy_loops.quantiles_at),
+    np.cross: inline_rule(numpy_loops.cross, numpy_loops.cross_of_rows),
+    np.interp: inline_rule(numpy_loops.interp_number, numpy_loops.interp),
+    np.nonzero: inline_rule(
+        numpy_loops.nonzero,
+        numpy_loops.nonzero_of_matrix,
+        convert=lambda places: places if isinstance(places, Items) else tuple_of([places]),
+    ),
+    np.linalg.matrix_rank: inline_rule(linear_algebra.matrix_rank, linear_algebra.matrix_rank_of_tolerance),
+    np.linalg.eigvalsh: inline_rule(linear_algebra.eigvalsh),
+    np.linalg.eigvals: inline_rule(linear_algebra.eigvals),
+    np.linalg.matrix_power: inline_rule(linear_algebra.matrix_power),
+}
 METHODS.update({name: RULES[getattr(np, name)] for name in ("argsort", "nonzero")})
 METHODS["sort"] = inline_rule(numpy_loops.sort_vector, numpy_loops.sort_rows)
 
