@@ -17,14 +17,13 @@ from fastgrad._src.derivatives.frontend.adjoint_calls import (
     TypedRule,
     Types,
     compiled_text,
-    name_of,
     place_of,
     signature_of_foreign,
     tuple_text,
 )
 from fastgrad._src.derivatives.frontend.lowering import lower
 from fastgrad._src.derivatives.frontend.typed_functions import typed_function
-from fastgrad._src.derivatives.functions.parameters import wrapped_function
+from fastgrad._src.derivatives.functions.parameters import name_of, wrapped_function
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, zero_text
 from fastgrad._src.derivatives.output.text import term_text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,13 +17,13 @@ from fastgrad._src.derivatives.functions.parameters import (
     parameter_names,
     parameter_positions,
     place,
-    unused_name,
     wrapped_function,
 )
 from fastgrad._src.derivatives.functions.snapshot import compile_error, draws_random_numbers
+from fastgrad._src.derivatives.transform_cache import bind_arguments
 from fastgrad._src.derivatives.transform_cache import result_leaves as leaves_of
 from fastgrad._src.derivatives.transforms import pullback, second_pullback
-from fastgrad._src.jit.generated_source import generated_function, name_in_source
+from fastgrad._src.jit.generated_source import generated_function, name_in_source, unused_name
 from fastgrad._src.jit.numba_internals import Dispatcher, as_dtype, cpu_target, errors
 
 
@@ -46,21 +45,16 @@ class ExportedFunction:
         function = wrapped_function(f, owner)
         self.f = f
         self.owner = owner
-        self.signature = inspect.signature(function)
+        self.arity = len(parameter_names(function))
         self.name = function.__name__
         self._positions = None if argnums is None else parameter_positions(argnums, function, owner)
         self._pullback = functools.lru_cache(maxsize=256)(functools.partial(pullback, f))
         self._second_pullback = functools.lru_cache(maxsize=256)(second_pullback)
         check_draws_nothing(f, owner, library)
 
-    def bound(self, arguments: Sequence[Any], named: dict[str, Any]) -> list[Any]:
+    def bound(self, arguments: Sequence[Any], named: dict[str, Any]) -> tuple[Any, ...]:
         """Returns the arguments of a call in the order of the parameters, with default values."""
-        try:
-            bound = self.signature.bind(*arguments, **named)
-        except TypeError as error:
-            raise TypeError(f"{self.owner}: {self.name}: {error}.") from None
-        bound.apply_defaults()
-        return list(bound.args)
+        return bind_arguments(self.f, arguments, named, self.owner)
 
     def positions(self, dtypes: Sequence[np.dtype]) -> tuple[int, ...]:
         """Returns the numbers of the arguments to differentiate with respect to in a call with these dtypes.

@@ -11,6 +11,7 @@ from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.derivation import Form, lowered_function, written_positions
+from fastgrad._src.derivatives.frontend.adjoint_calls import bound_name
 from fastgrad._src.derivatives.functions.argument_types import has_random_generator, is_differentiable
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.functions.parameters import Types, parameter_names, place, wrapped_function
@@ -60,7 +61,10 @@ def rule_of_gradient(
     if any(isinstance(type, (types.BaseTuple, types.Dispatcher, types.NoneType)) for type in argument_types):
         return _gradient_of_leaves(f, names, positions, is_single, has_value, argument_types)
     active = tuple(number for number, type in enumerate(argument_types) if is_differentiable(type))
-    gradient_types = [_gradient_type(argument_types[position]) for position in positions]
+    gradient_types = [
+        types.Array(type.dtype, type.ndim, "C") if isinstance(type, types.Array) else types.unliteral(type)
+        for type in map(argument_types.__getitem__, positions)
+    ]
     value_types = [lowered.result] if has_value else []
     u = [f"u_{position}" for position in positions]
     v = ["v"] if has_value else []
@@ -151,21 +155,16 @@ def _gradient_of_leaves(
     leaves: list[str] = []
     active: list[int] = []
 
-    def bound(value: Any) -> str:
-        name = f"value_{len(scope)}"
-        scope[name] = value
-        return name
-
     def walk(type: types.Type, text: str, is_active: bool) -> tuple[str, str]:
         """Returns the texts of a value made of the leaves, and of its gradient."""
         type = types.unliteral(type)
         if isinstance(type, types.BaseTuple):
             items = [walk(item, f"{text}[{number}]", is_active) for number, item in enumerate(type)]
-            make = bound(type.instance_class) if isinstance(type, types.BaseNamedTuple) else ""
+            make = bound_name(scope, type.instance_class) if isinstance(type, types.BaseNamedTuple) else ""
             value, gradient = ["".join(f"{part}, " for part in parts) for parts in zip(*items, strict=True)] or ["", ""]
             return f"{make}({value})", f"({gradient})"
         if isinstance(type, types.Dispatcher):
-            return bound(type.dispatcher), "None"
+            return bound_name(scope, type.dispatcher), "None"
         if type == types.none:
             return "None", "None"
         leaves.append(text)
@@ -202,7 +201,3 @@ def _flat_gradient(function: Any, names: list[str], has_value: bool, count: int)
     else:
         lines += [f"    gradients = {call}", f"    return {'gradients[0]' if count == 1 else 'gradients'}"]
     return numba.njit(generated_function("flat", "\n".join([*lines, ""]), "gradient", {"function": function}))
-
-
-def _gradient_type(type: types.Type) -> types.Type:
-    return types.Array(type.dtype, type.ndim, "C") if isinstance(type, types.Array) else types.unliteral(type)

@@ -150,7 +150,7 @@ def _matrix_source_lines(
         f"for first in range(0, max({argument}.size, 1), {width}):",
         *[f"    {line}" for line in run[:-1]],
         "    " + run[-1].format(f"{shaped}({directions}, {argument}, first)"),
-        f"    elements = to_array({columns})",
+        f"    elements = as_array({columns})",
         "    if first == 0:",
         f"        {shape} = elements.shape[:{rank}]",
         f"        {matrix} = zero_matrix(elements.size // {width}, {argument}.size, {matrix})",
@@ -208,12 +208,8 @@ def _as_array(value):  # type: ignore[no-untyped-def]
 
 
 _SCOPE: dict[str, Any] = {
-    "zero_matrix": _zero_matrix,
-    "unit_direction": _unit_direction,
-    "unit_directions": _unit_directions,
-    "write_columns": _write_columns,
-    "matrix_of_shape": _matrix_of_shape,
-    "to_array": _as_array,
+    function.__name__.removeprefix("_"): function
+    for function in (_zero_matrix, _unit_direction, _unit_directions, _write_columns, _matrix_of_shape, _as_array)
 }
 """The functions that matrices are made with. Numba compiles reshapes and loops once, not for each function."""
 

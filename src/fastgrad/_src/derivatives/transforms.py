@@ -22,6 +22,7 @@ from fastgrad._src.derivatives.functions.parameters import (
     Types,
     is_number,
     is_variadic,
+    name_of,
     parameter_names,
     parameter_positions,
     stub_of,
@@ -31,6 +32,13 @@ from fastgrad._src.derivatives.functions.parameters import (
 from fastgrad._src.derivatives.output.tree import item, tuple_of
 from fastgrad._src.derivatives.transform_cache import PreparedPullback, PreparedTangent, bind_arguments
 from fastgrad._src.scalars.formulas import Term
+
+
+def _derivation() -> Any:
+    """Returns the module that derives. It is imported when a derivative is compiled, not if the derivative is on disk."""
+    from fastgrad._src.derivatives import derivation
+
+    return derivation
 
 
 class DerivativeOfAnyNumber:
@@ -115,18 +123,17 @@ def _gradient(maker: Callable[..., Any], f: Any, argnums: int | Sequence[int], h
             return tuple_of([result, gradient])
         return tuple_of([gradient, item(result, 1)]) if has_aux else gradient
 
-    def derive(argument_types: Types) -> FunctionType:
-        from fastgrad._src.derivatives.derivation import reverse_mode
-
-        return reverse_mode(f, positions, owner, form, argument_types, has_aux)
-
     def rule(argument_types: Types) -> Any:
         from fastgrad._src.derivatives.gradient_rules import rule_of_gradient
 
         return rule_of_gradient(f, positions, is_single, has_value, has_aux, form, argument_types)
 
-    recipe = (maker, f, positions[0] if is_single else positions, bool(has_aux))
-    return DerivedDispatcher(stub_of(python_function, owner), recipe, derive, rule)
+    return DerivedDispatcher(
+        stub_of(python_function, owner),
+        (maker, f, positions[0] if is_single else positions, bool(has_aux)),
+        lambda argument_types: _derivation().reverse_mode(f, positions, owner, form, argument_types, has_aux),
+        rule,
+    )
 
 
 def _no_rule(argument_types: Types) -> None:
@@ -175,16 +182,12 @@ def _tangents_of_call(f: Any, primals: Any, tangents: Any) -> Any:
     """Returns the result of a call and its tangent."""
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise TypeError(
-            f"jvp: primals and tangents are tuples, one item for each argument of {_name_of(f)}; got {primals!r} and {tangents!r}."
+            f"jvp: primals and tangents are tuples, one item for each argument of {name_of(f)}; got {primals!r} and {tangents!r}."
         )
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: {len(primals)} primals need as many tangents; got {len(tangents)}.")
     call, values = PreparedTangent.of(f, primals, {})
     return call.run(values, tangents)
-
-
-def _name_of(f: Any) -> str:
-    return str(getattr(getattr(f, "py_func", f), "__name__", f))
 
 
 def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> DerivedDispatcher:
@@ -194,21 +197,13 @@ def forward_dispatcher(f: Any, positions: tuple[int, ...], width: int = 1) -> De
     """
     python_function = wrapped_function(f, "jvp")
     names = parameter_names(python_function)
-
-    def derive(argument_types: Types) -> FunctionType:
-        from fastgrad._src.derivatives.derivation import forward_mode
-
-        return forward_mode(f, positions, "jvp", argument_types, width)
-
-    def rule(argument_types: Types) -> Any:
-        from fastgrad._src.derivatives.derivation import splice_of_forward_mode
-
-        return splice_of_forward_mode(f, positions, "jvp", argument_types, width)
-
-    tangents = [f"tangent_of_{names[position]}" for position in positions]
-    stub = stub_of(python_function, "jvp", tangents)
-    pipeline = LaneCompiler if width > 1 else DerivativeCompiler
-    return DerivedDispatcher(stub, (forward_dispatcher, f, positions, width), derive, rule, pipeline)
+    return DerivedDispatcher(
+        stub_of(python_function, "jvp", [f"tangent_of_{names[position]}" for position in positions]),
+        (forward_dispatcher, f, positions, width),
+        lambda argument_types: _derivation().forward_mode(f, positions, "jvp", argument_types, width),
+        lambda argument_types: _derivation().splice_of_forward_mode(f, positions, "jvp", argument_types, width),
+        LaneCompiler if width > 1 else DerivativeCompiler,
+    )
 
 
 def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = False) -> DerivedDispatcher:
@@ -220,14 +215,12 @@ def pullback(f: Any, positions: tuple[int, ...], count: int, has_result: bool = 
     def form(result: Term, cotangents: list[Term]) -> Term:
         return result + tuple_of(cotangents) if has_result else tuple_of(cotangents)
 
-    def derive(argument_types: Types) -> FunctionType:
-        from fastgrad._src.derivatives.derivation import reverse_mode
-
-        return reverse_mode(f, positions, "vjp", form, argument_types, seed=None)
-
-    names = [f"cotangent_{number}" for number in range(count)]
-    stub = stub_of(wrapped_function(f, "vjp"), "pullback", names)
-    return DerivedDispatcher(stub, (pullback, f, positions, count, has_result), derive, _no_rule)
+    return DerivedDispatcher(
+        stub_of(wrapped_function(f, "vjp"), "pullback", [f"cotangent_{number}" for number in range(count)]),
+        (pullback, f, positions, count, has_result),
+        lambda argument_types: _derivation().reverse_mode(f, positions, "vjp", form, argument_types, seed=None),
+        _no_rule,
+    )
 
 
 def second_pullback(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...], count: int) -> DerivedDispatcher:
@@ -241,14 +234,13 @@ def second_pullback(f: Any, tangents: tuple[int, ...], positions: tuple[int, ...
         tangents = item(result, 1)
         return tuple_of([tuple_of([tangents]) if count == 1 else tangents, tuple_of(cotangents)])
 
-    def derive(argument_types: Types) -> FunctionType:
-        from fastgrad._src.derivatives.derivation import reverse_over_forward
-
-        return reverse_over_forward(f, tangents, positions, "vjp", form, argument_types)
-
     names = [f"tangent_{number}" for number in tangents] + [f"cotangent_{number}" for number in range(2 * count)]
-    stub = stub_of(wrapped_function(f, "vjp"), "second_pullback", names)
-    return DerivedDispatcher(stub, (second_pullback, f, tangents, positions, count), derive, _no_rule)
+    return DerivedDispatcher(
+        stub_of(wrapped_function(f, "vjp"), "second_pullback", names),
+        (second_pullback, f, tangents, positions, count),
+        lambda argument_types: _derivation().reverse_over_forward(f, tangents, positions, "vjp", form, argument_types),
+        _no_rule,
+    )
 
 
 def gradient_and_tangent(
@@ -266,14 +258,13 @@ def gradient_and_tangent(
         gradients, tangents = cotangents[len(positions) :], cotangents[: len(positions)]
         return tuple_of([*values[:1], *gradients, *values[1:], *tangents])
 
-    def derive(argument_types: Types) -> FunctionType:
-        from fastgrad._src.derivatives.derivation import reverse_over_forward
-
-        by = (*positions, *(count + tangents.index(position) for position in positions))
-        return reverse_over_forward(f, tangents, by, "jvp", form, argument_types, seed=1)
-
-    stub = stub_of(wrapped_function(f, "jvp"), "gradient_and_tangent", [f"tangent_{number}" for number in tangents])
-    return DerivedDispatcher(stub, (gradient_and_tangent, f, tangents, positions, has_value), derive, _no_rule)
+    by = (*positions, *(count + tangents.index(position) for position in positions))
+    return DerivedDispatcher(
+        stub_of(wrapped_function(f, "jvp"), "gradient_and_tangent", [f"tangent_{number}" for number in tangents]),
+        (gradient_and_tangent, f, tangents, positions, has_value),
+        lambda argument_types: _derivation().reverse_over_forward(f, tangents, by, "jvp", form, argument_types, seed=1),
+        _no_rule,
+    )
 
 
 def vjp(f: Callable[..., Any], *primals: Any, **keywords: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
@@ -328,15 +319,14 @@ def hvp(f: Callable[..., Any], argnums: int = 0) -> Any:
         return DerivativeOfAnyNumber(f, lambda function: hvp(function, argnums), 1)
     python_function = wrapped_function(f, "hvp")
     (position,) = parameter_positions(argnums, python_function, "hvp", is_single=True)
-
-    def derive(argument_types: Types) -> FunctionType:
-        from fastgrad._src.derivatives.derivation import reverse_over_forward
-
-        return reverse_over_forward(
+    return DerivedDispatcher(
+        stub_of(python_function, "hvp", ["vector"]),
+        (hvp, f, position),
+        lambda argument_types: _derivation().reverse_over_forward(
             f, (position,), (position,), "hvp", lambda _, cotangents: cotangents[0], argument_types, seed=1
-        )
-
-    return DerivedDispatcher(stub_of(python_function, "hvp", ["vector"]), (hvp, f, position), derive, _no_rule)
+        ),
+        _no_rule,
+    )
 
 
 offer_gradient(grad)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import linecache
 import weakref
+from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
 
@@ -12,6 +13,13 @@ from typing import Any
 def name_in_source(name: str) -> str:
     """Returns the name of a function as an identifier: a ``lambda`` has none."""
     return name if name.isidentifier() else "unnamed"
+
+
+def unused_name(name: str, used: Sequence[str]) -> str:
+    """Returns a name, with underscores if it is used."""
+    while name in used:
+        name += "_"
+    return name
 
 
 def function_from_source(name: str, source: str, filename: str, scope: dict[str, Any]) -> FunctionType:

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
 from fastgrad._src.derivatives.ir.operands import Counter, Root, Scalar, scalars_among
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import NextIteration, Statement
+
+Part = TypeVar("Part")
+
+
+def add_reachable(reached: set[Part], starts: Iterable[Part], following: Callable[[Part], Iterable[Part]]) -> set[Part]:
+    """Adds parts to those that are reached, and what follows them, directly or not; goes on from none that was reached before. Returns the set."""
+    pending = [*starts]
+    while pending:
+        part = pending.pop()
+        if part not in reached:
+            reached.add(part)
+            pending += following(part)
+    return reached
 
 
 class ControlFlow:
@@ -60,14 +76,8 @@ class ControlFlow:
 
     def reachable_blocks(self, block: Block, end: Block | None = None) -> set[Block]:
         """Returns a block and those that may run after it, with ``end`` those that may run before ``end`` does."""
-        reached: set[Block] = set()
-        pending = [block]
-        while pending:
-            current = pending.pop()
-            if current not in reached and current is not end:
-                reached.add(current)
-                pending += current.successors
-        return reached
+        ended = set() if end is None else {end}
+        return add_reachable({*ended}, [block], lambda current: current.successors) - ended
 
     def nearest_dominators(self, block: Block) -> list[Block]:
         """Returns the dominators of a block other than itself, the nearest first."""
@@ -91,13 +101,7 @@ class ControlFlow:
         for block in self.blocks:
             for head in block.successors:
                 if head in self.dominators[block]:
-                    body = loops.setdefault(head, {head})
-                    pending = [block]
-                    while pending:
-                        current = pending.pop()
-                        if current not in body:
-                            body.add(current)
-                            pending += self.predecessors[current]
+                    add_reachable(loops.setdefault(head, {head}), [block], self.predecessors.__getitem__)
         return loops
 
     def _find_cycles(self) -> set[Block]:

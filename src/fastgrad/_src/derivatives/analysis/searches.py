@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from numba import types
 
 from fastgrad._src.derivatives.analysis.activity import Activity
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, add_reachable
 from fastgrad._src.derivatives.ir.operands import Location, Operand, Root, Scalar
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Compute, Store
@@ -149,11 +149,4 @@ def _direct_dependents(blocks: list[Block]) -> dict[Any, set[Any]]:
 
 def _all_dependents(uses: dict[Any, set[Any]], parts: list[Any]) -> set[Any]:
     """Returns all that is computed from some numbers and arrays, with these."""
-    reached: set[Any] = set()
-    pending = [part.memory_owner for part in parts]
-    while pending:
-        part = pending.pop()
-        if part not in reached:
-            reached.add(part)
-            pending += uses.get(part, ())
-    return reached
+    return add_reachable(set(), [part.memory_owner for part in parts], lambda part: uses.get(part, ()))

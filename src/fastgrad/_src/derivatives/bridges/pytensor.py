@@ -6,7 +6,6 @@ Import it by its name: ``import fastgrad.pytensor``. It needs PyTensor (``pip in
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,6 +29,7 @@ from fastgrad._src.derivatives.functions.parameters import (
     place,
     wrapped_function,
 )
+from fastgrad._src.derivatives.transform_cache import bind_arguments
 from fastgrad._src.derivatives.transforms import pullback, second_pullback, value_and_grad
 from fastgrad._src.jit.generated_source import generated_function, name_in_source
 from fastgrad._src.jit.numba_internals import impl_ret_borrowed
@@ -114,6 +114,9 @@ class _CompiledOp(Op):  # type: ignore[misc]  # PyTensor is not there when types
     def __init__(self, f: Any, argnums: tuple[int, ...] | None) -> None:
         self.f = f
         self.argnums = argnums
+        self.positions = argnums or ()
+        self.count = len(parameter_names(wrapped_function(f, "as_op")))
+        """The number of arguments."""
 
     def __str__(self) -> str:
         return f"{type(self).__name__}{{{wrapped_function(self.f, 'as_op').__name__}}}"
@@ -175,14 +178,10 @@ class FunctionOp(_CompiledOp):
     def make_node(self, *arguments: Any, **named: Any) -> Any:
         """Returns the application to arguments of the function."""
         python_function = wrapped_function(self.f, "as_op")
-        try:
-            bound = inspect.signature(python_function).bind(*arguments, **named)
-        except TypeError as error:
-            raise TypeError(f"as_op: {python_function.__name__}: {error}.") from None
-        bound.apply_defaults()
+        names, values = parameter_names(python_function), bind_arguments(self.f, arguments, named, "as_op")
         inputs = [
-            _as_variable(value, name, number in (self.argnums or ()), python_function)
-            for number, (name, value) in enumerate(bound.arguments.items())
+            _as_variable(value, name, number in self.positions, python_function)
+            for number, (name, value) in enumerate(zip(names, values, strict=True))
         ]
         outputs = [_variable_of_type(leaf) for _, leaf in result_leaves(self.f, "as_op", _numba_types(inputs))]
         return Apply(self, inputs, outputs)
@@ -220,23 +219,19 @@ class ValueAndGradientOp(_CompiledOp):
     def make_node(self, *inputs: Any) -> Any:
         """Returns the application to variables."""
         ((_, value),) = result_leaves(self.f, "as_op", _numba_types(inputs))
-        return Apply(
-            self, inputs, [_variable_of_type(value), *[inputs[number].type() for number in self.argnums or ()]]
-        )
+        return Apply(self, inputs, [_variable_of_type(value), *[inputs[number].type() for number in self.positions]])
 
     def inputs_of_same_shape(self, node: Any) -> list[int | None]:
-        return [None, *(self.argnums or ())]
+        return [None, *self.positions]
 
     def native_function(self, input_types: Types) -> Any:
-        gradients = _item_texts("result[1]", [input_types[number] for number in self.argnums or ()])
+        gradients = _item_texts("result[1]", [input_types[number] for number in self.positions])
         results = ["np.asarray(result[0])", *gradients]
-        return _function_of_arrays(
-            self, value_and_grad(self.f, self.argnums or ()), input_types, len(input_types), results
-        )
+        return _function_of_arrays(self, value_and_grad(self.f, self.positions), input_types, len(input_types), results)
 
     def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Returns the cotangents of the inputs: those of the gradients are tangents of ``f``."""
-        positions = self.argnums or ()
+        positions = self.positions
         of_value, *tangents = [_cotangent_of(y, cotangent) for y, cotangent in zip(outputs, cotangents, strict=True)]
         one = pt.ones((), outputs[0].dtype)
         _, *found = SecondPullbackOp(self.f, positions)(*inputs, *tangents, of_value, one)
@@ -248,13 +243,13 @@ class PullbackOp(_CompiledOp):
 
     def make_node(self, *inputs: Any) -> Any:
         """Returns the application to the variables of arguments and cotangents."""
-        return Apply(self, inputs, [inputs[number].type() for number in self.argnums or ()])
+        return Apply(self, inputs, [inputs[number].type() for number in self.positions])
 
     def inputs_of_same_shape(self, node: Any) -> list[int | None]:
-        return [*(self.argnums or ())]
+        return [*self.positions]
 
     def native_function(self, input_types: Types) -> Any:
-        positions, count = self.argnums or (), _count_of_arguments(self.f)
+        positions, count = self.positions, self.count
         results = _item_texts("result", [input_types[number] for number in positions])
         function = pullback(
             function_of_floats(self.f, "as_op", input_types[:count]), positions, len(input_types) - count
@@ -263,7 +258,7 @@ class PullbackOp(_CompiledOp):
 
     def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Returns the cotangents of arguments, and those of cotangents of results: the tangents of the results."""
-        positions, count = self.argnums or (), _count_of_arguments(self.f)
+        positions, count = self.positions, self.count
         tangents = [_cotangent_of(y, cotangent) for y, cotangent in zip(outputs, cotangents, strict=True)]
         given = inputs[count:]
         of_results = [pt.zeros_like(cotangent) for cotangent in given]
@@ -281,18 +276,17 @@ class SecondPullbackOp(_CompiledOp):
 
     def make_node(self, *inputs: Any) -> Any:
         """Returns the application to variables."""
-        positions, count = self.argnums or (), _count_of_arguments(self.f)
+        positions, count = self.positions, self.count
         of_results = inputs[count + len(positions) :]
         tangents = [cotangent.type() for cotangent in of_results[: len(of_results) // 2]]
         return Apply(self, inputs, [*tangents, *[inputs[number].type() for number in positions]])
 
     def inputs_of_same_shape(self, node: Any) -> list[int | None]:
-        positions = self.argnums or ()
-        count = len(node.outputs) - len(positions)
-        return [*range(len(node.inputs) - count, len(node.inputs)), *positions]
+        count = len(node.outputs) - len(self.positions)
+        return [*range(len(node.inputs) - count, len(node.inputs)), *self.positions]
 
     def native_function(self, input_types: Types) -> Any:
-        positions, count = self.argnums or (), _count_of_arguments(self.f)
+        positions, count = self.positions, self.count
         of_results = input_types[count + len(positions) :]
         of_results = of_results[: len(of_results) // 2]
         results = _item_texts("result[0]", of_results)
@@ -374,10 +368,6 @@ def _cotangent_of(output: Any, cotangent: Any) -> Any:
 
 
 # ---- functions of arrays --------------------------------------------------------------------------------------------
-
-
-def _count_of_arguments(f: Any) -> int:
-    return len(parameter_names(wrapped_function(f, "as_op")))
 
 
 def _item_texts(text: str, item_types: Sequence[types.Type]) -> list[str]:

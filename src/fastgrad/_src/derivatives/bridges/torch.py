@@ -98,13 +98,13 @@ class _Pullback(torch.autograd.Function):  # type: ignore[misc]
         """Computes the cotangents of the arguments numbered ``positions``."""
         _save_inputs(ctx, exported, inputs)
         ctx.positions = positions
-        arrays, count = [_as_array(exported, x) for x in inputs], len(exported.signature.parameters)
+        arrays, count = [_as_array(exported, x) for x in inputs], exported.arity
         return tuple(map(torch.from_numpy, exported.cotangents(arrays[:count], positions, arrays[count:])))
 
     @staticmethod
     def backward(ctx: Any, *tangents: Any) -> Any:
         """Computes the cotangents of the inputs: second derivatives."""
-        inputs, count = _saved_inputs(ctx), len(ctx.exported.signature.parameters)
+        inputs, count = _saved_inputs(ctx), ctx.exported.arity
         results = _SecondPullback.apply(ctx.exported, ctx.positions, *inputs, *tangents)
         of_floats = [number for number in range(count, len(inputs)) if inputs[number].is_floating_point()]
         gradients = dict(zip([*of_floats, *ctx.positions], results, strict=True))
@@ -118,7 +118,7 @@ class _SecondPullback(torch.autograd.Function):  # type: ignore[misc]
     def forward(ctx: Any, exported: ExportedFunction, positions: tuple[int, ...], *inputs: Any) -> Any:
         """Computes the cotangents of the inputs of ``_Pullback``."""
         ctx.exported = exported
-        arrays, count = [_as_array(exported, x) for x in inputs], len(exported.signature.parameters)
+        arrays, count = [_as_array(exported, x) for x in inputs], exported.arity
         last = len(arrays) - len(positions)
         results = exported.compute_second_cotangents(arrays[:count], positions, arrays[count:last], arrays[last:])
         return tuple(map(torch.from_numpy, results))

@@ -7,6 +7,7 @@ calls it: Numba finds the implementation for the types of the operands.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir as llvm_ir
@@ -55,6 +56,7 @@ class CodeFunction:
         return {f"arg.{name}": type for name, type in zip(self.arg_names, self.argument_types, strict=True)}
 
 
+@dataclass(eq=False, slots=True)
 class _Place:
     """Where a variable's value is.
 
@@ -64,13 +66,10 @@ class _Place:
         slots: where the exit by exceptions finds the references that the value holds; none if it holds none.
     """
 
-    __slots__ = ("pointer", "slots", "type", "value")
-
-    def __init__(self, type: types.Type, pointer: Any = None, value: Any = None, slots: Sequence[Any] = ()) -> None:
-        self.type = type
-        self.pointer = pointer
-        self.value = value
-        self.slots = slots
+    type: types.Type
+    pointer: Any = None
+    value: Any = None
+    slots: Sequence[Any] = ()
 
 
 class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from numba import types
@@ -11,6 +12,7 @@ from fastgrad._src.jit.numba_internals import NumbaError
 UNKNOWN = object()
 
 
+@dataclass(eq=False, slots=True)
 class Value:
     """A value while LLVM code is written.
 
@@ -24,24 +26,13 @@ class Value:
         python: a function, a class or an array from outside; None for others.
     """
 
-    __slots__ = ("constant", "held_at", "is_owned", "items", "llvm", "python", "type")
-
-    def __init__(
-        self,
-        type: types.Type,
-        llvm: Any = None,
-        is_owned: bool = False,
-        constant: Any = UNKNOWN,
-        items: list[Value] | None = None,
-        python: Any = None,
-    ) -> None:
-        self.type = type
-        self.llvm = llvm
-        self.is_owned = is_owned
-        self.held_at: Any = None
-        self.constant = constant
-        self.items = items
-        self.python = python
+    type: types.Type
+    llvm: Any = None
+    is_owned: bool = False
+    constant: Any = UNKNOWN
+    items: list[Value] | None = None
+    python: Any = None
+    held_at: Any = field(default=None, init=False)
 
 
 class NotEmittedError(NumbaError):  # type: ignore[misc]  # Numba has no types

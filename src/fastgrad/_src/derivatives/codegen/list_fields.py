@@ -135,11 +135,6 @@ def list_like(owner, elements):  # type: ignore[no-untyped-def]
     return _list_like(numba.typeof(owner))(owner, elements)
 
 
-@overload(list_like)
-def _overload_list_like(owner, elements):  # type: ignore[no-untyped-def]
-    return _list_like(owner)
-
-
 def _list_like(type: types.Type) -> Callable[..., Any]:
     if not _is_nested(type):
         return lambda owner, elements: [elements[k] for k in range(len(owner))]
@@ -156,6 +151,9 @@ def _list_like(type: types.Type) -> Callable[..., Any]:
     return nested
 
 
+overload(list_like)(lambda owner, elements: _list_like(owner))
+
+
 def tangents_in_list(tangents, owner):  # type: ignore[no-untyped-def]
     """Returns the elements of a list of tangents as an array of the dtype of the elements of ``owner``, a list.
 
@@ -163,11 +161,6 @@ def tangents_in_list(tangents, owner):  # type: ignore[no-untyped-def]
         ValueError: the lists differ in length, or their items in shape.
     """
     return _tangents_in_list(numba.typeof(owner))(tangents, owner)
-
-
-@overload(tangents_in_list)
-def _overload_tangents_in_list(tangents, owner):  # type: ignore[no-untyped-def]
-    return _tangents_in_list(owner)
 
 
 def _tangents_in_list(type: types.Type) -> Callable[..., Any]:
@@ -184,3 +177,6 @@ def _tangents_in_list(type: types.Type) -> Callable[..., Any]:
         return elements_of(tangents, None)
 
     return elements
+
+
+overload(tangents_in_list)(lambda tangents, owner: _tangents_in_list(owner))

@@ -114,11 +114,8 @@ def _is_finite(one, matrix, rows, columns):  # type: ignore[no-untyped-def]
 def _add_by_blas(one, item, out, a, b, sizes):  # type: ignore[no-untyped-def]
     """Adds the product of two matrices to a third by BLAS; returns whether it could."""
     m, k, n = sizes
-    of_out, of_a, of_b = (
-        _leading_dimension(out, m, n, item),
-        _leading_dimension(a, m, k, item),
-        _leading_dimension(b, k, n, item),
-    )
+    of_out = _leading_dimension(out, m, n, item)
+    of_a, of_b = _leading_dimension(a, m, k, item), _leading_dimension(b, k, n, item)
     if of_out == 0 or of_a == 0 or of_b == 0:
         return False
     kind = _DOUBLE if item == 8 else _SINGLE

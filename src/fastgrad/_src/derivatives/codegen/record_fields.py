@@ -90,10 +90,8 @@ def instances_with_state(state: State) -> Iterator[None]:
 
 def _array_without_axes(context, builder, type, data, meminfo=None):  # type: ignore[no-untyped-def]
     """Builds the array of type ``type`` of the one element at ``data``."""
-    array, none = (
-        make_array(type)(context, builder),
-        cgutils.pack_array(builder, [], context.get_value_type(types.intp)),
-    )
+    array = make_array(type)(context, builder)
+    none = cgutils.pack_array(builder, [], context.get_value_type(types.intp))
     size = context.get_abi_sizeof(context.get_data_type(type.dtype))
     itemsize = context.get_constant(types.intp, size)
     populate_array(array, data=data, shape=none, strides=none, itemsize=itemsize, meminfo=meminfo)

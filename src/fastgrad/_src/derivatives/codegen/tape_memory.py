@@ -91,6 +91,7 @@ POPS: dict[types.Type, Any] = {
     )
 }
 """The function that reads a number of each type."""
+_pop_integer = POPS[types.int64]
 
 
 @intrinsic
@@ -189,23 +190,6 @@ def write_exceptional_exit(builder: Any, block: Any, release: Callable[[], None]
     builder.ret(status)
 
 
-@intrinsic
-def _number_at(typing: Any, address: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(builder.inttoptr(arguments[0], llvm_ir.IntType(64).as_pointer()))
-
-    return types.int64(types.intp), generate
-
-
-@intrinsic
-def _set_number_at(typing: Any, address: Any, number: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[1], builder.inttoptr(arguments[0], llvm_ir.IntType(64).as_pointer()))
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.int64), generate
-
-
 @njit_kept_on_disk()
 def acquire(owner, stack, width):  # type: ignore[no-untyped-def]
     """Returns the address of an empty stack of items of ``width`` bytes, which an owner has from now on."""
@@ -214,15 +198,15 @@ def acquire(owner, stack, width):  # type: ignore[no-untyped-def]
         address = _malloc(_HEADER + width * _FIRST_CAPACITY)
         if address == 0:
             raise MemoryError("no memory for a derivative's records")
-        _set_number_at(address, _FIRST_CAPACITY)
-    _set_number_at(owner + 8 * stack, address)
+        push_value(address, 0, _FIRST_CAPACITY)
+    push_value(owner, stack, address)
     return address + _HEADER
 
 
 @njit_kept_on_disk()
 def capacity(address):  # type: ignore[no-untyped-def]
     """Returns the number of items that a stack has room for."""
-    return _number_at(address - _HEADER)
+    return _pop_integer(address - _HEADER, 0)
 
 
 @njit_kept_on_disk()
@@ -231,8 +215,8 @@ def grow_stack(owner, stack, address, width, items):  # type: ignore[no-untyped-
     address = _realloc(address - _HEADER, _HEADER + width * items)
     if address == 0:
         raise MemoryError("no memory for a derivative's records")
-    _set_number_at(address, items)
-    _set_number_at(owner + 8 * stack, address)
+    push_value(address, 0, items)
+    push_value(owner, stack, address)
     return address + _HEADER
 
 
@@ -240,16 +224,16 @@ def grow_stack(owner, stack, address, width, items):  # type: ignore[no-untyped-
 def release(stack, address, width):  # type: ignore[no-untyped-def]
     """Leaves a stack for the next call, or frees it if it is large."""
     address -= _HEADER
-    size = width * _number_at(address)
+    size = width * _pop_integer(address, 0)
     if size > KEPT_BYTES:
         _free(address)
         return
     if _HAS_ADVICE and size > OWN_BYTES + _PAGE:
         mark = address + _HEADER + OWN_BYTES - 8
-        if _number_at(mark) != _MARK:
+        if _pop_integer(mark, 0) != _MARK:
             first = (mark + _PAGE) // _PAGE * _PAGE
             _madvise(first, (address + size - first) // _PAGE * _PAGE, _FREE_WHEN_NEEDED)
-            _set_number_at(mark, _MARK)
+            push_value(mark, 0, _MARK)
     other = _exchange(stack, address)
     if other != 0:
         _free(other)

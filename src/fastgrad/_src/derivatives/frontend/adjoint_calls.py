@@ -23,7 +23,7 @@ from fastgrad._src.derivatives.codegen.complex_arrays import complex_of_parts, r
 from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.codegen.tape_memory import contiguous
 from fastgrad._src.derivatives.functions.numba_types import is_complex_type, number_type, rank_of_type
-from fastgrad._src.derivatives.functions.parameters import Types
+from fastgrad._src.derivatives.functions.parameters import Types, name_of
 from fastgrad._src.derivatives.ir.call_rules import CallRule
 from fastgrad._src.derivatives.ir.operands import zero_text
 from fastgrad._src.derivatives.ir.scalar_operations import GLOBALS_OF_CODE
@@ -38,11 +38,6 @@ def place_of(function: Any) -> str:
     """Returns the file and the line of a function, or its name if it has none."""
     code = getattr(getattr(function, "py_func", function), "__code__", None)
     return name_of(function) if code is None else f"{code.co_filename}:{code.co_firstlineno}"
-
-
-def name_of(function: Any) -> str:
-    """Returns a function's name."""
-    return str(getattr(getattr(function, "py_func", function), "__name__", function))
 
 
 def compiled_text(name: str, parameters: Sequence[str], lines: list[str], scope: dict[str, Any]) -> Any:
@@ -92,6 +87,13 @@ def parts_of(type: types.Type) -> Types:
 def tuple_text(texts: Sequence[str]) -> str:
     """Returns the text of a tuple."""
     return f"({''.join(text + ', ' for text in texts)})"
+
+
+def bound_name(scope: dict[str, Any], value: Any) -> str:
+    """Returns the name of a value, which is put into ``scope``."""
+    name = f"value_{len(scope)}"
+    scope[name] = value
+    return name
 
 
 def real_types_of(type: types.Type) -> list[types.Type]:
@@ -181,22 +183,17 @@ class Values:
         """Returns the texts of the values, made of the variables, and their types; with ``real_only`` None takes the place of others than floats."""
         names = iter(self.names(prefix))
 
-        def bound(value: Any) -> str:
-            name = f"value_{len(scope)}"
-            scope[name] = value
-            return name
-
         def walk(type: types.Type) -> tuple[str, types.Type]:
             type = types.unliteral(type)
             if isinstance(type, types.BaseNamedTuple):
                 items = [walk(item) for item in type]
-                text = f"{bound(type.instance_class)}({', '.join(text for text, _ in items)})"
+                text = f"{bound_name(scope, type.instance_class)}({', '.join(text for text, _ in items)})"
                 return text, types.NamedTuple([item for _, item in items], type.instance_class)
             if isinstance(type, types.BaseTuple):
                 items = [walk(item) for item in type]
                 return tuple_text([text for text, _ in items]), types.Tuple([item for _, item in items])
             if isinstance(type, types.Dispatcher) and not real_only:
-                return bound(type.dispatcher), type
+                return bound_name(scope, type.dispatcher), type
             if isinstance(type, (types.NoneType, types.Dispatcher)):
                 return "None", types.none
             parts = [next(names) for _ in real_types_of(type)]

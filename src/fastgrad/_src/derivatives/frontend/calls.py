@@ -348,7 +348,7 @@ class Calls(Part):
             arguments = containers.as_arrays(self._lowering, arguments)
         if isinstance(function, (DUFunc, GUFunc, StencilFunc)):
             return self._call_kernel(function, arguments, keywords, type)
-        rule = self._lowering.array_functions.rule_of(function)
+        rule = self._lowering.array_functions.RULES.get(function)
         given = arguments, keywords  # what the signature of Numba's own implementation takes
         arguments, keywords, target = self.bind_positionally(signatures_of(function), arguments, keywords)
         if isinstance(function, np.ufunc) and len(arguments) > function.nin and function.nout == 1:

@@ -243,10 +243,8 @@ def _rect(lowering: Lowering, operands: list[Any], type: types.Type) -> Any:
     numbers = [lowering.operands.cast(lowering.operands.scalar(operand), float_type) for operand in operands]
     radius, angle, real, imag = OPERANDS[:4]
     values = _lower_complex_term(builder, call_operation(cmath.rect, 2)(radius, angle), numbers, float_type)
-    of_real, of_imag = (
-        [COTANGENT * _REAL_COS(angle), -COTANGENT * imag],
-        [COTANGENT * _REAL_SIN(angle), COTANGENT * real],
-    )
+    of_real = [COTANGENT * _REAL_COS(angle), -COTANGENT * imag]
+    of_imag = [COTANGENT * _REAL_SIN(angle), COTANGENT * real]
     return _with_partials(lowering, numbers, values, of_real, of_imag)
 
 
@@ -335,7 +333,7 @@ def call(lowering: Lowering, function: Any, arguments: list[Any], keywords: dict
         return lowering.calls.call(np.dot, [first, second], {}, type, "dot")
     if function in FUNCTIONS and not keywords:
         return lowering.operators.apply(function, arguments, type)
-    has_rule = lowering.array_functions.rule_of(function) is not None or scalar_rules.is_known(function)
+    has_rule = function in lowering.array_functions.RULES or scalar_rules.is_known(function)
     if has_rule and function not in _GENERAL:
         raise _refusal(lowering, function)
     return NotImplemented

@@ -19,7 +19,7 @@ from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.functions.argument_types import field_types_of
 from fastgrad._src.derivatives.functions.numba_types import number_type
 from fastgrad._src.derivatives.ir.operands import Axis, Field, Operand, Root, Scalar, View, index_constant
-from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, may_raise
+from fastgrad._src.derivatives.ir.scalar_operations import AT_LEAST_0, njit_that_may_raise
 from fastgrad._src.derivatives.ir.values import (
     ArrayList,
     Fields,
@@ -34,7 +34,6 @@ from fastgrad._src.derivatives.ir.values import (
     tuple_of,
     type_of,
 )
-from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import as_dtype
 from fastgrad._src.scalars.formulas import DIVISION_COST
 from fastgrad._src.scalars.terms import ADD, MULTIPLY
@@ -45,8 +44,7 @@ if TYPE_CHECKING:
 NUMBERS = (types.Float, types.Integer, types.Boolean, types.Complex)
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def list_position(index, length):  # type: ignore[no-untyped-def]
     """Returns the position of a list's item: negative indices count from the end."""
     position = index + length if index < 0 else index

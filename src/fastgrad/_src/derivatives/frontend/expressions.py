@@ -186,8 +186,7 @@ def _part_of_array(builder: Builder, array: View, attribute: str) -> View:
     """Returns the real or the imaginary part of an array."""
     if array.parts is not None:
         return view_rules.part(builder, array, ("real", "imag").index(attribute))
-    sizes = array.sizes
-    return array if attribute == "real" else builder.allocate(array.dtype, sizes, "zeros")
+    return array if attribute == "real" else builder.allocate(array.dtype, array.sizes, "zeros")
 
 
 _ATTRIBUTES_OF_ARRAYS: dict[str, Callable[[Builder, View], Any]] = {

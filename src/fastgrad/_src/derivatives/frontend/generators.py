@@ -227,14 +227,11 @@ _MAPS = {2: _mapped_items, 3: _mapped_pairs, 4: _mapped_triples}
 
 def _known_value(function_ir: ir.FunctionIR, name: str, argument_types: Any) -> Any:
     """Returns the Python value of a variable that is a global, an attribute of a module, or a function that is passed; else None."""
-    definitions = function_ir._definitions.get(name, [])
-    definition: Any = definitions[0] if len(definitions) == 1 else None
+    definition = _definition(function_ir, name)
     if isinstance(definition, (ir.Global, ir.FreeVar)):
         return definition.value
     if isinstance(definition, ir.Arg) and definition.index < len(argument_types):
         return getattr(argument_types[definition.index], "dispatcher", None)
-    if isinstance(definition, ir.Var):
-        return _known_value(function_ir, definition.name, argument_types)
     if operation_of(definition) == "getattr":
         owner = _known_value(function_ir, definition.value.name, argument_types)
         return getattr(owner, definition.attr, None) if isinstance(owner, ModuleType) else None

@@ -21,7 +21,13 @@ from fastgrad._src.derivatives.ir.partials import (
     with_operand,
     without_zeros,
 )
-from fastgrad._src.derivatives.ir.scalar_operations import IS_TRUE, KEEPING_NATURALS, POWER_OF_FLOAT, may_raise
+from fastgrad._src.derivatives.ir.scalar_operations import (
+    IS_TRUE,
+    KEEPING_NATURALS,
+    POWER_OF_FLOAT,
+    may_raise,
+    njit_that_may_raise,
+)
 from fastgrad._src.derivatives.ir.statements import Compute
 from fastgrad._src.derivatives.ir.values import (
     EnumerationMember,
@@ -49,8 +55,7 @@ _MOST_MULTIPLICATIONS = 1 << 16
 """The largest exponent of which Numba multiplies the base; powers of larger ones are those of C's ``pow``, which does not raise."""
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def checked_quotient(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x / y``; raises as Python does if ``y`` is 0."""
     if y == 0:
@@ -58,8 +63,7 @@ def checked_quotient(x, y):  # type: ignore[no-untyped-def]
     return x / y
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x // y``; raises as Python does if ``y`` is 0."""
     if y == 0:
@@ -67,8 +71,7 @@ def checked_floor_quotient(x, y):  # type: ignore[no-untyped-def]
     return x // y
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def checked_remainder(x, y):  # type: ignore[no-untyped-def]
     """Returns ``x % y``; raises as Python does if ``y`` is 0."""
     if y == 0:

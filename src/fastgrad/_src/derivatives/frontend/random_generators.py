@@ -24,21 +24,17 @@ DRAWS: dict[Any, str] = {
     generator_core.next_float: "random",
     generator_core.next_uint32: "integers",
     generator_core.next_uint64: "integers",
-    distributions.random_standard_normal: "standard_normal",
     distributions.random_standard_normal_f: "standard_normal",
-    distributions.random_standard_exponential: "standard_exponential",
     distributions.random_standard_exponential_f: "standard_exponential",
     distributions.random_standard_gamma: "gamma",
     distributions.random_standard_gamma_f: "gamma",
-    distributions.random_beta: "beta",
-    distributions.random_wald: "wald",
-    distributions.random_geometric: "geometric",
-    distributions.random_zipf: "zipf",
-    distributions.random_poisson: "poisson",
-    distributions.random_negative_binomial: "negative_binomial",
-    distributions.random_noncentral_chisquare: "noncentral_chisquare",
-    distributions.random_logseries: "logseries",
-    distributions.random_binomial: "binomial",
+    **{
+        getattr(distributions, f"random_{name}"): name
+        for name in (
+            *("standard_normal", "standard_exponential", "beta", "wald", "geometric", "zipf", "poisson", "binomial"),
+            *("negative_binomial", "noncentral_chisquare", "logseries"),
+        )
+    },
     random_methods.buffered_bounded_lemire_uint32: "integers",
     random_methods.bounded_lemire_uint64: "integers",
     random_methods.random_interval: "shuffle",

@@ -24,7 +24,7 @@ from fastgrad._src.derivatives.ir.scalar_operations import (
     DISTANCE,
     FROM_START,
     STEPS,
-    may_raise,
+    njit_that_may_raise,
 )
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Reshape
 from fastgrad._src.derivatives.ir.values import Complex
@@ -60,8 +60,7 @@ def backward_bound(bound, size):  # type: ignore[no-untyped-def]
     return -1 if bound < 0 else size - 1 if bound >= size else bound
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index that counts from the start of an axis; raises as ``numba.njit(boundscheck=True)`` does."""
     position = index + size if index < 0 else index

@@ -161,17 +161,13 @@ class Specialization(NamedTuple):
 def specialize(function: Any, argument_types: Types, positions: tuple[int, ...], owner: str) -> Specialization:
     """Returns a function at the types of its arguments, which other types may follow. Errors are those of ``check_types``."""
     python_function = wrapped_function(function, owner)
-    function_types = _function_types_of(argument_types, len(parameter_names(python_function)), positions)
+    # Default values to differentiate with respect to are numbers, others constants.
+    function_types = tuple(
+        typeof(type.value) if isinstance(type, types.Omitted) and number in positions else types.unliteral(type)
+        for number, type in enumerate(argument_types[: len(parameter_names(python_function))])
+    )
     check_types(python_function, function_types, positions, owner)
     return Specialization(python_function, function_types, Options.of(function))
-
-
-def _function_types_of(argument_types: Types, count: int, positions: tuple[int, ...]) -> Types:
-    """Returns the types of a function's arguments; default values to differentiate with respect to are numbers, others constants."""
-    return tuple(
-        typeof(type.value) if isinstance(type, types.Omitted) and number in positions else types.unliteral(type)
-        for number, type in enumerate(argument_types[:count])
-    )
 
 
 def check_directions(

@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from fastgrad._src.derivatives.functions.snapshot import caller_of, has_fixed_types
-from fastgrad._src.jit.generated_source import generated_function, name_in_source
+from fastgrad._src.jit.generated_source import generated_function, name_in_source, unused_name
 from fastgrad._src.jit.numba_internals import Dispatcher, cpu_target
 
 Types = tuple[types.Type, ...]
@@ -93,13 +93,6 @@ def _caller_of(function: Any, name: str, parameters: tuple[str, ...]) -> Functio
     return generated_function(name, source, "call", {callee: function})
 
 
-def unused_name(name: str, used: Sequence[str]) -> str:
-    """Returns a name, with underscores if it is used."""
-    while name in used:
-        name += "_"
-    return name
-
-
 def parameter_names(function: FunctionType) -> list[str]:
     """Returns the names of a function's parameters."""
     return list(inspect.signature(function).parameters)
@@ -167,6 +160,11 @@ def parameter_positions(argnums: Any, function: FunctionType, owner: str, is_sin
 def place(function: FunctionType) -> str:
     """Returns the file and the line of a function."""
     return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+
+
+def name_of(function: Any) -> str:
+    """Returns the name of a function, which Numba may have compiled."""
+    return str(getattr(getattr(function, "py_func", function), "__name__", function))
 
 
 # ---- stubs ---------------------------------------------------------------------------------------------------------

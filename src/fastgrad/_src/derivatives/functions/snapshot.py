@@ -21,7 +21,7 @@ from fastgrad._src.core.variable import Variable
 from fastgrad._src.derivatives.functions.dispatchers import dispatcher_of_copy
 from fastgrad._src.jit.bytecode import HANDLER_OPCODES, name_paths_of, opcodes_in
 from fastgrad._src.jit.captured_values import PLAIN_TYPES, ReachedValue, has_changed
-from fastgrad._src.jit.generated_source import function_from_source, name_in_source
+from fastgrad._src.jit.generated_source import function_from_source, name_in_source, unused_name
 from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.locks import new_rlock
 
@@ -83,9 +83,7 @@ def caller_of(dispatcher: Any) -> types.FunctionType:
     function = dispatcher.py_func
     code, name = function.__code__, name_in_source(function.__name__)
     parameters = [*inspect.signature(function).parameters]
-    callee = "callee"
-    while callee in parameters:
-        callee += "_"
+    callee = unused_name("callee", parameters)
     given = ", ".join(parameters)
     source = f"def {name}({given}):\n    return {callee}({given})\n"
     scope = {callee: dispatcher, "__name__": function.__module__}

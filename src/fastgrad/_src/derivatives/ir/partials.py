@@ -76,15 +76,18 @@ def where(condition, if_true, if_false):  # type: ignore[no-untyped-def]
     return if_true if condition else if_false
 
 
-ZERO_PRODUCT = ScalarOperation("zero_product({0}, {1})", 2, zero_product, name="zero_product")
-ZERO_PRODUCT_OF_BOTH = ScalarOperation(
-    "zero_product_of_both({0}, {1})", 2, zero_product_of_both, name="zero_product_of_both"
-)
-_ZERO_PRODUCT_OF_INFINITE = ScalarOperation(
-    "zero_product_of_infinite({0}, {1})", 2, zero_product_of_infinite, name="zero_product_of_infinite"
-)
-_FINITE_PRODUCT = ScalarOperation("finite_product({0}, {1})", 2, finite_product, name="finite_product")
+def call_operation(function: Callable[..., Any], arity: int) -> ScalarOperation:
+    """Returns the operation that calls a function; the builder gives it its name in the text."""
+    name = getattr(function, "py_func", function).__name__
+    return ScalarOperation(
+        f"{name}({', '.join(f'{{{number}}}' for number in range(arity))})", arity, function, name=name
+    )
+
+
 PRODUCTS = (zero_product, zero_product_of_both, zero_product_of_infinite, finite_product)
+ZERO_PRODUCT, ZERO_PRODUCT_OF_BOTH, _ZERO_PRODUCT_OF_INFINITE, _FINITE_PRODUCT = [
+    call_operation(product, 2) for product in PRODUCTS
+]
 GUARDS = {product.__name__: product for product in PRODUCTS}
 """What the code of guarded partials calls."""
 _PRODUCTS = (MULTIPLY, DIVIDE, FLOOR_DIVIDE, POWER)
@@ -107,8 +110,11 @@ def without_zeros(partial: Term, type: types.Type) -> Term:
 
 def with_zero_cotangents(partial: Term) -> Term:
     """Returns a partial that is NaN where the cotangent is 0 and the derivative infinite."""
-    is_guarded = partial.operation is not None and partial.operation.function is zero_product
-    return MULTIPLY(*partial.operands) if is_guarded and partial.operands[0] is COTANGENT else partial
+    return MULTIPLY(*partial.operands) if _is_zero_product_of_cotangent(partial) else partial
+
+
+def _is_zero_product_of_cotangent(partial: Term) -> bool:
+    return getattr(partial.operation, "function", None) is zero_product and partial.operands[0] is COTANGENT
 
 
 def with_finite_derivatives(partial: Term, type: types.Type) -> Term:
@@ -128,11 +134,7 @@ def _is_of_numerator(partial: Term) -> bool:
 
 def guard(partial: Term, type: types.Type) -> Term:
     """Returns a partial that is 0 where the derivative is 0, whatever the cotangent is."""
-    if (
-        partial.operation is not None
-        and partial.operation.function is zero_product
-        and partial.operands[0] is COTANGENT
-    ):
+    if _is_zero_product_of_cotangent(partial):
         return ZERO_PRODUCT_OF_BOTH(*partial.operands)
     if partial.operation is ZERO_PRODUCT and partial.operands[1] is COTANGENT:
         return partial
@@ -242,11 +244,3 @@ def partial_of(partial: Term, operands: Sequence[Term | None], cotangent: Term, 
     if result is not None:
         values[RESULT] = result
     return substitute(partial, values)
-
-
-def call_operation(function: Callable[..., Any], arity: int) -> ScalarOperation:
-    """Returns the operation that calls a function; the builder gives it its name in the text."""
-    name = getattr(function, "py_func", function).__name__
-    return ScalarOperation(
-        f"{name}({', '.join(f'{{{number}}}' for number in range(arity))})", arity, function, name=name
-    )

@@ -29,6 +29,11 @@ def may_raise(function: Any) -> Any:
     return function
 
 
+def njit_that_may_raise(function: Any) -> Any:
+    """A decorator as `may_raise`, of functions that Numba compiles and whose code is kept on disk."""
+    return may_raise(njit_kept_on_disk(error_model="numpy")(function))
+
+
 COPY = ScalarOperation("{0}", 1, definition=lambda x: x, is_speculatable=True, keeps_naturals=True)
 SUBTRACT_TWO = ScalarOperation("({0} - {1} - {2})", 3, definition=lambda x, y, z: x - y - z, is_speculatable=True)
 ADD_PRODUCT = ScalarOperation(
@@ -98,8 +103,7 @@ def has_rule_of_sizes(rule: Callable[..., int | None]) -> Callable[[Any], Any]:
 
 
 @has_rule_of_sizes(lambda size: None if size is None or size < 0 else size)
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def checked_size(size):  # type: ignore[no-untyped-def]
     """Returns a size of a new array."""
     if size < 0:

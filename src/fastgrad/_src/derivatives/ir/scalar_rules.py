@@ -60,7 +60,6 @@ _OPERATIONS: dict[Any, ScalarOperation] = {
     np.subtract: terms.SUBTRACT,
     np.multiply: terms.MULTIPLY,
     np.divide: terms.DIVIDE,
-    np.true_divide: terms.DIVIDE,
     np.negative: terms.NEGATIVE,
     np.remainder: terms.REMAINDER,
 }
@@ -83,40 +82,24 @@ WITHOUT_DERIVATIVE: frozenset[Any] = frozenset(
 
 _DERIVATIVES_OF_QUOTIENT: list[Partial] = [COTANGENT / OPERANDS[1], ZERO_PRODUCT(COTANGENT, -(RESULT / OPERANDS[1]))]
 """A cotangent of 0 adds 0, also where the quotient is infinite."""
-_DERIVATIVE_OF_SQRT: list[Partial] = [COTANGENT / (RESULT + RESULT)]
-_DERIVATIVES_OF_ZERO_PRODUCT: list[Partial] = [
-    ZERO_PRODUCT(COTANGENT, OPERANDS[1]),
-    ZERO_PRODUCT(OPERANDS[0], COTANGENT),
-]
 _DERIVATIVE_OF_EXP: list[Partial] = [ZERO_PRODUCT(RESULT, COTANGENT)]
 """Where the result is 0 the derivative is, also if the tangent is infinite."""
 _DERIVATIVES_OF_HYPOT: list[Partial] = [COTANGENT * SELECT(RESULT != 0.0, x / RESULT, x) for x in OPERANDS[:2]]
 """At the origin it is 0, as that of the norm."""
-_IS_SECOND_LARGER, _IS_SECOND_SMALLER = OPERANDS[0] < OPERANDS[1], OPERANDS[0] > OPERANDS[1]
-_DERIVATIVES_OF_MAX: list[Partial] = [
-    terms.where(NOT(_IS_SECOND_LARGER), COTANGENT, 0),
-    terms.where(_IS_SECOND_LARGER, COTANGENT, 0),
-]
-_DERIVATIVES_OF_MIN: list[Partial] = [
-    terms.where(NOT(_IS_SECOND_SMALLER), COTANGENT, 0),
-    terms.where(_IS_SECOND_SMALLER, COTANGENT, 0),
-]
-"""Python's ``max`` and ``min`` take the second number only if the comparison holds: of 1 and NaN the first."""
-_DERIVATIVES_OF_LDEXP: list[Partial] = [call_operation(math.ldexp, 2)(COTANGENT, OPERANDS[1]), None]
 
 PARTIALS: dict[Any, list[Partial]] = {
-    **dict.fromkeys(PRODUCTS, _DERIVATIVES_OF_ZERO_PRODUCT),
-    math.sqrt: _DERIVATIVE_OF_SQRT,
-    np.sqrt: _DERIVATIVE_OF_SQRT,
+    **{product: [ZERO_PRODUCT(COTANGENT, OPERANDS[1]), ZERO_PRODUCT(OPERANDS[0], COTANGENT)] for product in PRODUCTS},
+    **{sqrt: [COTANGENT / (RESULT + RESULT)] for sqrt in (math.sqrt, np.sqrt)},
     np.reciprocal: [ZERO_PRODUCT(COTANGENT, -(RESULT * RESULT))],
-    **dict.fromkeys([operator.truediv, np.divide, np.true_divide], _DERIVATIVES_OF_QUOTIENT),
+    **dict.fromkeys([operator.truediv, np.divide], _DERIVATIVES_OF_QUOTIENT),
     **dict.fromkeys([math.exp, np.exp], _DERIVATIVE_OF_EXP),
-    math.hypot: _DERIVATIVES_OF_HYPOT,
-    np.hypot: _DERIVATIVES_OF_HYPOT,
-    max: _DERIVATIVES_OF_MAX,
-    min: _DERIVATIVES_OF_MIN,
-    math.ldexp: _DERIVATIVES_OF_LDEXP,
-    np.ldexp: _DERIVATIVES_OF_LDEXP,
+    **dict.fromkeys([math.hypot, np.hypot], _DERIVATIVES_OF_HYPOT),
+    # Python takes the second number only if the comparison holds: of 1 and NaN the first.
+    **{
+        function: [terms.where(NOT(takes_second), COTANGENT, 0), terms.where(takes_second, COTANGENT, 0)]
+        for function, takes_second in ((max, OPERANDS[0] < OPERANDS[1]), (min, OPERANDS[0] > OPERANDS[1]))
+    },
+    **{ldexp: [call_operation(math.ldexp, 2)(COTANGENT, OPERANDS[1]), None] for ldexp in (math.ldexp, np.ldexp)},
 }
 """The partials that differ from those of the table: at kinks, at infinite results and at ties they are what loops of numbers need."""
 

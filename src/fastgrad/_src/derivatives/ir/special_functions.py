@@ -16,27 +16,9 @@ import numpy as np
 from numba import types
 from numba.extending import get_cython_function_address
 
+from fastgrad._src.derivatives.ir import parameter_derivatives as series
 from fastgrad._src.derivatives.ir.operands import Operand, Scalar
-from fastgrad._src.derivatives.ir.parameter_derivatives import (
-    beta_density,
-    betainc_by_parameter,
-    dawsn_derivative,
-    elliptic_derivative,
-    erfcx_derivative,
-    exprel_derivative,
-    gamma_density,
-    gammainc_by_shape,
-    log_iv_by_order,
-    log_kv_by_order,
-    log_ndtr_derivative,
-    noncentral_by_degrees,
-    noncentral_density,
-    student_by_degrees,
-    student_density,
-    trigamma,
-    voigt_by_parameter,
-)
-from fastgrad._src.derivatives.ir.partials import ZERO_PRODUCT, Partial, call_operation, derivative_of
+from fastgrad._src.derivatives.ir.partials import ZERO_PRODUCT, Partial, call_operation
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import COTANGENT, FUNCTION_COST, OPERANDS, RESULT, Term, partials_of, substitute
 from fastgrad._src.scalars.terms import SELECT
@@ -47,55 +29,95 @@ if TYPE_CHECKING:
 # ---- rules -------------------------------------------------------------------------------------------------------------
 
 _X, _Y, _Z = OPERANDS[:3]
-_TRIGAMMA = call_operation(trigamma, 1)
-_LOG_NDTR_DERIVATIVE, _ERFCX_DERIVATIVE = call_operation(log_ndtr_derivative, 2), call_operation(erfcx_derivative, 2)
-_DAWSN_DERIVATIVE, _EXPREL_DERIVATIVE = call_operation(dawsn_derivative, 2), call_operation(exprel_derivative, 2)
-_ELLIPTIC_DERIVATIVE = call_operation(elliptic_derivative, 3)
-_GAMMA_DENSITY, _GAMMAINC_BY_SHAPE = call_operation(gamma_density, 2), call_operation(gammainc_by_shape, 2)
-_BETA_DENSITY, _BETAINC_BY_PARAMETER = call_operation(beta_density, 3), call_operation(betainc_by_parameter, 4)
-_STUDENT_DENSITY, _STUDENT_BY_DEGREES = call_operation(student_density, 2), call_operation(student_by_degrees, 2)
-_VOIGT_BY_PARAMETER = call_operation(voigt_by_parameter, 4)
-_LOG_IV_BY_ORDER, _LOG_KV_BY_ORDER = call_operation(log_iv_by_order, 2), call_operation(log_kv_by_order, 2)
-_NONCENTRAL_DENSITY = call_operation(noncentral_density, 3)
-_NONCENTRAL_BY_DEGREES = call_operation(noncentral_by_degrees, 3)
+_TRIGAMMA = call_operation(series.trigamma, 1)
+_LOG_NDTR_DERIVATIVE = call_operation(series.log_ndtr_derivative, 2)
+_ERFCX_DERIVATIVE = call_operation(series.erfcx_derivative, 2)
+_DAWSN_DERIVATIVE = call_operation(series.dawsn_derivative, 2)
+_EXPREL_DERIVATIVE = call_operation(series.exprel_derivative, 2)
+_ELLIPTIC_DERIVATIVE = call_operation(series.elliptic_derivative, 3)
+_GAMMA_DENSITY = call_operation(series.gamma_density, 2)
+_GAMMAINC_BY_SHAPE = call_operation(series.gammainc_by_shape, 2)
+_BETA_DENSITY = call_operation(series.beta_density, 3)
+_BETAINC_BY_PARAMETER = call_operation(series.betainc_by_parameter, 4)
+_STUDENT_DENSITY = call_operation(series.student_density, 2)
+_STUDENT_BY_DEGREES = call_operation(series.student_by_degrees, 2)
+_VOIGT_BY_PARAMETER = call_operation(series.voigt_by_parameter, 4)
+_LOG_IV_BY_ORDER = call_operation(series.log_iv_by_order, 2)
+_LOG_KV_BY_ORDER = call_operation(series.log_kv_by_order, 2)
+_NONCENTRAL_DENSITY = call_operation(series.noncentral_density, 3)
+_NONCENTRAL_BY_DEGREES = call_operation(series.noncentral_by_degrees, 3)
 _SQRT_PI, _SQRT_2PI = math.sqrt(math.pi), math.sqrt(2.0 * math.pi)
-_NORMAL_DENSITY = terms.exp(-0.5 * _X * _X) / _SQRT_2PI
-
 _DECAY = terms.exp(-terms.abs(_X))
+
+_DERIVATIVES: dict[str, list[Term]] = {
+    "ndtr": [terms.exp(-0.5 * _X * _X) / _SQRT_2PI],
+    "ndtri": [_SQRT_2PI * terms.exp(0.5 * RESULT * RESULT)],
+    "log_ndtr": [_LOG_NDTR_DERIVATIVE(_X, RESULT)],
+    "erf": [2.0 / _SQRT_PI * terms.exp(-_X * _X)],
+    "erfc": [-2.0 / _SQRT_PI * terms.exp(-_X * _X)],
+    "erfcx": [_ERFCX_DERIVATIVE(_X, RESULT)],
+    "erfi": [2.0 / _SQRT_PI * terms.exp(_X * _X)],
+    "dawsn": [_DAWSN_DERIVATIVE(_X, RESULT)],
+    "erfinv": [0.5 * _SQRT_PI * terms.exp(RESULT * RESULT)],
+    "erfcinv": [-0.5 * _SQRT_PI * terms.exp(RESULT * RESULT)],
+    "gammaln": [terms.digamma(_X)],
+    "loggamma": [terms.digamma(_X)],
+    "psi": [_TRIGAMMA(_X)],
+    "betaln": [terms.digamma(each) - terms.digamma(_X + _Y) for each in (_X, _Y)],
+    "expit": [_DECAY / ((1.0 + _DECAY) * (1.0 + _DECAY))],
+    "log_expit": [-terms.expm1(RESULT)],
+    "exp2": [RESULT * math.log(2.0)],
+    "exp10": [RESULT * math.log(10.0)],
+    "expm1": [RESULT + 1.0],
+    "exprel": [_EXPREL_DERIVATIVE(_X, RESULT)],
+    "expi": [terms.exp(_X) / _X],
+    "exp1": [-terms.exp(-_X) / _X],
+    "wrightomega": [RESULT / (1.0 + RESULT)],
+    "ellipk": [_ELLIPTIC_DERIVATIVE(_X, 1.0 - _X, 1)],
+    "ellipkm1": [-_ELLIPTIC_DERIVATIVE(1.0 - _X, _X, 1)],
+    "ellipe": [_ELLIPTIC_DERIVATIVE(_X, 1.0 - _X, 2)],
+    "entr": [-terms.log(_X) - 1.0],
+    "rel_entr": [terms.log(_X / _Y) + 1.0, -_X / _Y],
+    "kl_div": [terms.log(_X / _Y), (_Y - _X) / _Y],
+    "gammainc": [_GAMMAINC_BY_SHAPE(_X, _Y), _GAMMA_DENSITY(_X, _Y)],
+    "gammaincc": [-_GAMMAINC_BY_SHAPE(_X, _Y), -_GAMMA_DENSITY(_X, _Y)],
+    "chdtr": [0.5 * _GAMMAINC_BY_SHAPE(0.5 * _X, 0.5 * _Y), 0.5 * _GAMMA_DENSITY(0.5 * _X, 0.5 * _Y)],
+    "chdtrc": [-0.5 * _GAMMAINC_BY_SHAPE(0.5 * _X, 0.5 * _Y), -0.5 * _GAMMA_DENSITY(0.5 * _X, 0.5 * _Y)],
+    "gdtr": [_Z * _GAMMA_DENSITY(_Y, _X * _Z), _GAMMAINC_BY_SHAPE(_Y, _X * _Z), _X * _GAMMA_DENSITY(_Y, _X * _Z)],
+    "betainc": [_BETAINC_BY_PARAMETER(_X, _Y, _Z, 1), _BETAINC_BY_PARAMETER(_X, _Y, _Z, 0), _BETA_DENSITY(_X, _Y, _Z)],
+    "chndtr": [
+        _NONCENTRAL_DENSITY(_X, _Y, _Z),
+        _NONCENTRAL_BY_DEGREES(_X, _Y, _Z),
+        -_NONCENTRAL_DENSITY(_X, _Y + 2.0, _Z),
+    ],
+    "stdtr": [_STUDENT_BY_DEGREES(_X, _Y), _STUDENT_DENSITY(_X, _Y)],
+    "owens_t": [
+        -0.5 * terms.exp(-0.5 * _X * _X) * terms.erf(_X * _Y / math.sqrt(2.0)) / _SQRT_2PI,
+        terms.exp(-0.5 * _X * _X * (1.0 + _Y * _Y)) / (2.0 * math.pi * (1.0 + _Y * _Y)),
+    ],
+    "voigt_profile": [_VOIGT_BY_PARAMETER(_X, _Y, _Z, place) for place in range(3)],
+}
+"""The derivatives of functions of SciPy with respect to each operand, by their names."""
+
+
+def _rule_of_inverse(derivatives: list[Term], place: int) -> Rule:
+    """Returns the partials of the inverse of a function in the operand of number ``place``."""
+    derivatives = [substitute(derivative, {OPERANDS[place]: RESULT}) for derivative in derivatives]
+    density = derivatives[place]
+    return [
+        COTANGENT / density if number == place else COTANGENT * (-derivative / density)
+        for number, derivative in enumerate(derivatives)
+    ]
+
 
 Rule = list[Partial]
 RULES: dict[str, Rule] = {
-    "ndtr": [COTANGENT * _NORMAL_DENSITY],
-    "ndtri": [COTANGENT * (_SQRT_2PI * terms.exp(0.5 * RESULT * RESULT))],
-    "log_ndtr": [COTANGENT * _LOG_NDTR_DERIVATIVE(_X, RESULT)],
-    "erf": [COTANGENT * (2.0 / _SQRT_PI * terms.exp(-_X * _X))],
-    "erfc": [COTANGENT * (-2.0 / _SQRT_PI * terms.exp(-_X * _X))],
-    "erfcx": [COTANGENT * _ERFCX_DERIVATIVE(_X, RESULT)],
-    "erfi": [COTANGENT * (2.0 / _SQRT_PI * terms.exp(_X * _X))],
-    "dawsn": [COTANGENT * _DAWSN_DERIVATIVE(_X, RESULT)],
-    "erfinv": [COTANGENT * (0.5 * _SQRT_PI * terms.exp(RESULT * RESULT))],
-    "erfcinv": [COTANGENT * (-0.5 * _SQRT_PI * terms.exp(RESULT * RESULT))],
-    "gammaln": [COTANGENT * terms.digamma(_X)],
-    "loggamma": [COTANGENT * terms.digamma(_X)],
+    **{name: [COTANGENT * derivative for derivative in each] for name, each in _DERIVATIVES.items()},
     "gamma": [COTANGENT * RESULT * terms.digamma(_X)],
-    "psi": [COTANGENT * _TRIGAMMA(_X)],
     "beta": [COTANGENT * RESULT * (terms.digamma(each) - terms.digamma(_X + _Y)) for each in (_X, _Y)],
-    "betaln": [COTANGENT * (terms.digamma(each) - terms.digamma(_X + _Y)) for each in (_X, _Y)],
-    "expit": [COTANGENT * (_DECAY / ((1.0 + _DECAY) * (1.0 + _DECAY)))],
-    "log_expit": [COTANGENT * -terms.expm1(RESULT)],
     "logit": [COTANGENT / (_X * (1.0 - _X))],
-    "exp2": [COTANGENT * (RESULT * math.log(2.0))],
-    "exp10": [COTANGENT * (RESULT * math.log(10.0))],
-    "expm1": [COTANGENT * (RESULT + 1.0)],
     "log1p": [COTANGENT / (1.0 + _X)],
     "cbrt": [*partials_of(terms.cbrt)],
-    "exprel": [COTANGENT * _EXPREL_DERIVATIVE(_X, RESULT)],
-    "expi": [COTANGENT * (terms.exp(_X) / _X)],
-    "exp1": [COTANGENT * (-terms.exp(-_X) / _X)],
-    "wrightomega": [COTANGENT * (RESULT / (1.0 + RESULT))],
-    "ellipk": [COTANGENT * _ELLIPTIC_DERIVATIVE(_X, 1.0 - _X, 1)],
-    "ellipkm1": [COTANGENT * -_ELLIPTIC_DERIVATIVE(1.0 - _X, _X, 1)],
-    "ellipe": [COTANGENT * _ELLIPTIC_DERIVATIVE(_X, 1.0 - _X, 2)],
     "xlogy": [
         SELECT(terms.logical_and(_X == 0.0, _Y == 0.0), 0.0, COTANGENT * terms.log(_Y)),
         ZERO_PRODUCT(_X, COTANGENT / _Y),
@@ -104,69 +126,19 @@ RULES: dict[str, Rule] = {
         SELECT(terms.logical_and(_X == 0.0, _Y == -1.0), 0.0, COTANGENT * terms.log1p(_Y)),
         ZERO_PRODUCT(_X, COTANGENT / (1.0 + _Y)),
     ],
-    "entr": [COTANGENT * (-terms.log(_X) - 1.0)],
-    "rel_entr": [COTANGENT * (terms.log(_X / _Y) + 1.0), COTANGENT * (-_X / _Y)],
-    "kl_div": [COTANGENT * terms.log(_X / _Y), COTANGENT * ((_Y - _X) / _Y)],
-    "gammainc": [COTANGENT * _GAMMAINC_BY_SHAPE(_X, _Y), COTANGENT * _GAMMA_DENSITY(_X, _Y)],
-    "gammaincc": [COTANGENT * -_GAMMAINC_BY_SHAPE(_X, _Y), COTANGENT * -_GAMMA_DENSITY(_X, _Y)],
-    "chdtr": [
-        COTANGENT * (0.5 * _GAMMAINC_BY_SHAPE(0.5 * _X, 0.5 * _Y)),
-        COTANGENT * (0.5 * _GAMMA_DENSITY(0.5 * _X, 0.5 * _Y)),
-    ],
-    "chdtrc": [
-        COTANGENT * (-0.5 * _GAMMAINC_BY_SHAPE(0.5 * _X, 0.5 * _Y)),
-        COTANGENT * (-0.5 * _GAMMA_DENSITY(0.5 * _X, 0.5 * _Y)),
-    ],
-    "gdtr": [
-        COTANGENT * (_Z * _GAMMA_DENSITY(_Y, _X * _Z)),
-        COTANGENT * _GAMMAINC_BY_SHAPE(_Y, _X * _Z),
-        COTANGENT * (_X * _GAMMA_DENSITY(_Y, _X * _Z)),
-    ],
-    "betainc": [
-        COTANGENT * _BETAINC_BY_PARAMETER(_X, _Y, _Z, 1),
-        COTANGENT * _BETAINC_BY_PARAMETER(_X, _Y, _Z, 0),
-        COTANGENT * _BETA_DENSITY(_X, _Y, _Z),
-    ],
-    "chndtr": [
-        COTANGENT * _NONCENTRAL_DENSITY(_X, _Y, _Z),
-        COTANGENT * _NONCENTRAL_BY_DEGREES(_X, _Y, _Z),
-        COTANGENT * -_NONCENTRAL_DENSITY(_X, _Y + 2.0, _Z),
-    ],
-    "stdtr": [COTANGENT * _STUDENT_BY_DEGREES(_X, _Y), COTANGENT * _STUDENT_DENSITY(_X, _Y)],
-    "owens_t": [
-        COTANGENT * (-0.5 * terms.exp(-0.5 * _X * _X) * terms.erf(_X * _Y / math.sqrt(2.0)) / _SQRT_2PI),
-        COTANGENT * (terms.exp(-0.5 * _X * _X * (1.0 + _Y * _Y)) / (2.0 * math.pi * (1.0 + _Y * _Y))),
-    ],
-    "voigt_profile": [COTANGENT * _VOIGT_BY_PARAMETER(_X, _Y, _Z, place) for place in range(3)],
+    **{
+        name: _rule_of_inverse(_DERIVATIVES[inverse], place)
+        for name, inverse, place in [
+            ("gammaincinv", "gammainc", 1),
+            ("gammainccinv", "gammaincc", 1),
+            ("chdtri", "chdtrc", 1),
+            ("betaincinv", "betainc", 2),
+            ("stdtrit", "stdtr", 1),
+            ("chndtrix", "chndtr", 0),
+        ]
+    },
 }
 """The partials of functions of SciPy by their names."""
-
-
-def _rule_of_inverse(rule: Rule, place: int) -> Rule:
-    """Returns the partials of the inverse of a function in the operand of number ``place``."""
-    derivatives = [
-        substitute(derivative_of(partial, types.float64), {OPERANDS[place]: RESULT})
-        for partial in rule
-        if partial is not None
-    ]
-    density = derivatives[place]
-    return [
-        COTANGENT / density if number == place else COTANGENT * (-derivative / density)
-        for number, derivative in enumerate(derivatives)
-    ]
-
-
-RULES |= {
-    name: _rule_of_inverse(RULES[inverse], place)
-    for name, inverse, place in [
-        ("gammaincinv", "gammainc", 1),
-        ("gammainccinv", "gammaincc", 1),
-        ("chdtri", "chdtrc", 1),
-        ("betaincinv", "betainc", 2),
-        ("stdtrit", "stdtr", 1),
-        ("chndtrix", "chndtr", 0),
-    ]
-}
 
 
 def _mean_of_neighbors(function: Any) -> Any:

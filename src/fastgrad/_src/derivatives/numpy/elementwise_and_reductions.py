@@ -68,14 +68,6 @@ ELEMENT_BY_ELEMENT: frozenset[Any] = frozenset([np.clip, np.round, np.around])
 """The functions, beside ufuncs, that compute an element of the result from those at its place, so that it may replace one of these."""
 
 
-def rule_of(function: Any) -> Rule | None:
-    """Returns the rule of a function, or None."""
-    try:
-        return RULES.get(function)
-    except TypeError:
-        return None
-
-
 def register(*functions: Any, method: str | None = None, **options: Any) -> Callable[[Function], Function]:
     """Returns the decorator that makes a function the rule of ``functions`` and of a method of arrays.
 
@@ -276,8 +268,7 @@ def _full(lowering: Lowering, shape: Any, value: Any, *_: Any, result_type: type
 
 @register(np.ones, np.ones_like)
 def _ones(lowering: Lowering, shape: Any, *_: Any, result_type: types.Type) -> View:
-    is_boolean = isinstance(result_type.dtype, types.Boolean)
-    one = lowering.operands.cast(lowering.builder.constant(True if is_boolean else 1), result_type.dtype)
+    one = lowering.operands.cast(lowering.builder.constant(1), result_type.dtype)
     return _full(lowering, shape, one, result_type=result_type)
 
 

@@ -106,39 +106,42 @@ def inline_rule(*functions: Callable[..., Any], convert: Callable[[Any], Any] | 
 
 
 for _name in (
-    *("argsort", "median", "percentile", "nanmedian", "nanquantile", "nanpercentile", "nanmax", "nanmin", "extract"),
-    *("allclose", "resize", "roll", "tril", "triu", "kron", "convolve"),
+    *("argsort", "median", "percentile", "extract", "allclose", "resize", "roll", "tril", "triu", "kron", "convolve"),
 ):
     RULES[getattr(np, _name)] = inline_rule(getattr(numpy_loops, _name))
-RULES.update(linear_algebra.LAPACK_RULES)
-RULES.update(
-    {
-        np.quantile: inline_rule(numpy_loops.quantile_at, numpy_loops.quantiles_at),
-        np.cross: inline_rule(numpy_loops.cross, numpy_loops.cross_of_rows),
-        np.interp: inline_rule(numpy_loops.interp_number, numpy_loops.interp),
-        np.nonzero: inline_rule(
-            numpy_loops.nonzero,
-            numpy_loops.nonzero_of_matrix,
-            convert=lambda places: places if isinstance(places, Items) else tuple_of([places]),
-        ),
-        np.linalg.matrix_rank: inline_rule(linear_algebra.matrix_rank, linear_algebra.matrix_rank_of_tolerance),
-        np.linalg.eigvalsh: inline_rule(linear_algebra.eigvalsh),
-        np.linalg.eigvals: inline_rule(linear_algebra.eigvals),
-        np.linalg.matrix_power: inline_rule(linear_algebra.matrix_power),
-    }
-)
+RULES |= linear_algebra.LAPACK_RULES | {
+    np.quantile: inline_rule(numpy_loops.quantile_at, numpy_loops.quantiles_at),
+    np.cross: inline_rule(numpy_loops.cross, numpy_loops.cross_of_rows),
+    np.interp: inline_rule(numpy_loops.interp_number, numpy_loops.interp),
+    np.nonzero: inline_rule(
+        numpy_loops.nonzero,
+        numpy_loops.nonzero_of_matrix,
+        convert=lambda places: places if isinstance(places, Items) else tuple_of([places]),
+    ),
+    np.linalg.matrix_rank: inline_rule(linear_algebra.matrix_rank, linear_algebra.matrix_rank_of_tolerance),
+    np.linalg.eigvalsh: inline_rule(linear_algebra.eigvalsh),
+    np.linalg.eigvals: inline_rule(linear_algebra.eigvals),
+    np.linalg.matrix_power: inline_rule(linear_algebra.matrix_power),
+}
 METHODS.update({name: RULES[getattr(np, name)] for name in ("argsort", "nonzero")})
 METHODS["sort"] = inline_rule(numpy_loops.sort_vector, numpy_loops.sort_rows)
 
 
-_LSTSQ = inline_rule(linear_algebra.lstsq, linear_algebra.lstsq_of_cutoff)
-_NORM_OF_ORDER = inline_rule(linear_algebra.vector_norm, linear_algebra.matrix_norm)
-_TAKE = inline_rule(numpy_loops.take_element, numpy_loops.take)
+@register(np.nanmax, function=np.max)
+@register(np.nanmin, function=np.min)
+@register(np.nanmedian, function=np.median)
+@register(np.nanquantile, function=np.quantile)
+@register(np.nanpercentile, function=np.percentile)
+def _of_others_than_nan(lowering: Lowering, array: Any, *rest: Any, function: Any, result_type: types.Type) -> Any:
+    """Lowers a function of the elements other than NaN."""
+    others = lowering.calls.inline(numpy_loops.without_nan, [array])
+    return lowering.calls.call(function, [others, *rest], {}, result_type, "t")
 
 
 @register(np.linalg.lstsq)
 def _lstsq(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
-    x = _LSTSQ(lowering, [*arguments], {}, result_type)
+    rule = inline_rule(linear_algebra.lstsq, linear_algebra.lstsq_of_cutoff)
+    x = rule(lowering, [*arguments], {}, result_type)
     if x is NotImplemented:
         return x
     rest = [Deferred(f"the {what} of lstsq") for what in ("residuals", "rank", "singular values")]
@@ -153,7 +156,8 @@ def _norm(lowering: Lowering, *arguments: Any, result_type: types.Type) -> Any:
         return lowering.calls.inline(linear_algebra.norm, [array.real()])  # of complex numbers that of all parts
     if rank_of(array) == 2 and order not in (1, -1, 2, -2, np.inf, -np.inf):
         return NotImplemented
-    return _NORM_OF_ORDER(lowering, [array, rest[0]], {}, result_type)
+    rule = inline_rule(linear_algebra.vector_norm, linear_algebra.matrix_norm)
+    return rule(lowering, [array, rest[0]], {}, result_type)
 
 
 @register(np.linalg.cond)
@@ -213,7 +217,7 @@ def _take(lowering: Lowering, array: Any, indices: Any, *axes: Any, result_type:
         indices = as_array(lowering, indices)
     axis = strip_trailing_none([*axes])
     if not axis:
-        return _TAKE(lowering, [array, indices], {}, result_type)
+        return inline_rule(numpy_loops.take_element, numpy_loops.take)(lowering, [array, indices], {}, result_type)
     number = static_integer(axis[0])
     if rank_of(indices) != 1 or number is None:
         return NotImplemented
@@ -262,16 +266,6 @@ def _concatenate(lowering: Lowering, parts: list[View], axis: int, result_type: 
     return result
 
 
-def _concatenate_records(lowering: Lowering, arrays: list[Fields], axis: int, result_type: types.Type) -> Fields:
-    """Lowers the concatenation of arrays of records: that of each field."""
-    axis = normalized_axis(lowering, axis, len(arrays[0].sizes))
-    parts = {
-        name: _concatenate(lowering, [array.parts[name] for array in arrays], axis, type_of(part))
-        for name, part in arrays[0].parts.items()
-    }
-    return Fields(parts, result_type)
-
-
 @register(np.concatenate, np.concat)
 @register(np.stack, is_new=True)
 @register(np.hstack, along=1)
@@ -306,16 +300,21 @@ def _lower_joining(
     if isinstance(arrays, Items) and all(isinstance(array, Fields) for array in arrays.values):
         if along is not None or is_new or number is None:
             return NotImplemented
-        return _concatenate_records(lowering, arrays.values, number, result_type)
+        number = normalized_axis(lowering, number, len(arrays.values[0].sizes))
+        parts = {
+            name: _concatenate(lowering, [array.parts[name] for array in arrays.values], number, type_of(part))
+            for name, part in arrays.values[0].parts.items()
+        }
+        return Fields(parts, result_type)
     if not isinstance(arrays, Items) or number is None or not all(map(rank_of, arrays.values)):
         return NotImplemented
-    builder, parts = lowering.builder, arrays.values
-    number = normalized_axis(lowering, number, rank_of(parts[0]) + is_new) if along is None else number
+    builder, views = lowering.builder, arrays.values
+    number = normalized_axis(lowering, number, rank_of(views[0]) + is_new) if along is None else number
     if is_new:
-        parts = [view_rules.subview(builder, part, [FULL_SLICE] * number + [NEW_AXIS]) for part in parts]
-    elif rank_of(parts[0]) < least_rank or are_columns:
-        parts = [_with_least_rank(lowering, part, rank=least_rank, is_column=are_columns) for part in parts]
-    return _concatenate(lowering, parts, min(number, rank_of(parts[0]) - 1), result_type)
+        views = [view_rules.subview(builder, view, [FULL_SLICE] * number + [NEW_AXIS]) for view in views]
+    elif rank_of(views[0]) < least_rank or are_columns:
+        views = [_with_least_rank(lowering, view, rank=least_rank, is_column=are_columns) for view in views]
+    return _concatenate(lowering, views, min(number, rank_of(views[0]) - 1), result_type)
 
 
 @register(np.atleast_1d, rank=1)

@@ -15,13 +15,10 @@ from fastgrad._src.derivatives.ir.scalar_operations import may_raise
 from fastgrad._src.derivatives.ir.values import Static, Window, describe
 from fastgrad._src.derivatives.numpy.elementwise_and_reductions import check_overlap, rank_of
 from fastgrad._src.derivatives.numpy.loop_sources import loops_from_source
-from fastgrad._src.jit.generated_source import function_from_source
 from fastgrad._src.jit.numba_internals import GUFunc, StencilFunc, ir_utils, parse_signature, with_captured_values
 
 if TYPE_CHECKING:
     from fastgrad._src.derivatives.frontend.lowering import Lowering
-
-_numbers = itertools.count()
 
 
 @may_raise
@@ -243,13 +240,8 @@ def _loops_of_stencil(stencil: _Stencil, dtype: str) -> FunctionType:
     compiled = numba.njit(kernel)
     names = [f"x{number}" for number in range(arity)]
     indices = [f"i{axis}" for axis in range(len(starts))]
-    at_one_place = function_from_source(
-        "kernel_at",
-        f"def kernel_at({', '.join([*indices, *names])}):\n    return kernel({', '.join(names)})\n",
-        f"<stencil {next(_numbers)}>",
-        {"kernel": compiled},
-    )
-    kernel_at = numba.njit(at_one_place)
+    source = f"def kernel_at({', '.join([*indices, *names])}):\n    return kernel({', '.join(names)})\n"
+    kernel_at = numba.njit(loops_from_source(source, dtype, kernel=compiled))
     kernel_at.lowering_rule = WindowRule(compiled, starts, is_relative)
     sizes = [f"x0.shape[{axis}]" for axis in range(len(starts))]
     lines = [

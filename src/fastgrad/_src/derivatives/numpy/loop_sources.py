@@ -10,24 +10,24 @@ from typing import Any
 import numba
 import numpy as np
 
-from fastgrad._src.derivatives.ir.scalar_operations import checked_size, has_rule_of_sizes, may_raise
+from fastgrad._src.derivatives.ir.scalar_operations import (
+    checked_size,
+    has_rule_of_sizes,
+    may_raise,
+    njit_that_may_raise,
+)
 from fastgrad._src.jit.generated_source import function_from_source
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 
 _numbers = itertools.count()
 
 
-def _constant_broadcast_size(first: int | None, second: int | None) -> int | None:
-    return second if first in (None, 1) and second != 1 else first
-
-
 def _constant_step(size: int | None, result_size: int | None) -> int | None:
     return None if size is None or result_size is None else int(size == result_size)
 
 
-@has_rule_of_sizes(_constant_broadcast_size)
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@has_rule_of_sizes(lambda first, second: second if first in (None, 1) and second != 1 else first)
+@njit_that_may_raise
 def broadcast_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis along which two arrays broadcast."""
     if first != second and first != 1 and second != 1:  # noqa: PLR1714 - Numba compiles it
@@ -36,8 +36,7 @@ def broadcast_size(first, second):  # type: ignore[no-untyped-def]
 
 
 @has_rule_of_sizes(_constant_step)
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis that broadcasts: 0 if one element is repeated."""
     if size not in (result_size, 1) and result_size != 1:
@@ -46,8 +45,7 @@ def broadcast_step(size, result_size):  # type: ignore[no-untyped-def]
 
 
 @has_rule_of_sizes(_constant_step)
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis of an array that is assigned to another one: 0 if one element is repeated."""
     if size not in (result_size, 1):
@@ -56,8 +54,7 @@ def assigned_step(size, result_size):  # type: ignore[no-untyped-def]
 
 
 @has_rule_of_sizes(_constant_step)
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def broadcast_to_step(size, result_size):  # type: ignore[no-untyped-def]
     """Returns the step along an axis of an array that ``broadcast_to`` repeats: 0 if one element is repeated."""
     if size not in (result_size, 1):
@@ -66,8 +63,7 @@ def broadcast_to_step(size, result_size):  # type: ignore[no-untyped-def]
 
 
 @has_rule_of_sizes(lambda first, second: second if first is None else first)
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def common_size(first, second):  # type: ignore[no-untyped-def]
     """Returns the size of an axis that two arrays have in common."""
     if first != second:
@@ -90,8 +86,7 @@ def equal_section_start(size, count, k):  # type: ignore[no-untyped-def]
     return k * (size // count)
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def stride_in_elements(stride, item_size):  # type: ignore[no-untyped-def]
     """Returns how many elements a stride in bytes takes."""
     if stride % item_size != 0:
@@ -99,8 +94,7 @@ def stride_in_elements(stride, item_size):  # type: ignore[no-untyped-def]
     return stride // item_size
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def window_count(size, window):  # type: ignore[no-untyped-def]
     """Returns the number of windows along an axis."""
     if window < 0:
@@ -110,8 +104,7 @@ def window_count(size, window):  # type: ignore[no-untyped-def]
     return size - window + 1
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def checked_nonempty_size(size):  # type: ignore[no-untyped-def]
     """Returns the size of an axis that has elements."""
     if size == 0:
@@ -119,8 +112,7 @@ def checked_nonempty_size(size):  # type: ignore[no-untyped-def]
     return size
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def checked_first_index(size):  # type: ignore[no-untyped-def]
     """Returns 0, the index of the only element of an array of ``size`` elements."""
     if size != 1:
@@ -128,8 +120,7 @@ def checked_first_index(size):  # type: ignore[no-untyped-def]
     return 0
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index within an axis; negative ones count from the end."""
     if index < -size or index >= size:
@@ -137,8 +128,7 @@ def checked_index(index, size):  # type: ignore[no-untyped-def]
     return index + size if index < 0 else index
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def range_count(start, stop, step):  # type: ignore[no-untyped-def]
     """Returns the number of items of a range."""
     if step > 0:
@@ -148,8 +138,7 @@ def range_count(start, stop, step):  # type: ignore[no-untyped-def]
     raise ValueError("range() arg 3 must not be zero")
 
 
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def check_signs(size, other):  # type: ignore[no-untyped-def]
     """Returns 0; raises if two sizes of a reshaped array are negative."""
     if size < 0 and other < 0:
@@ -166,8 +155,7 @@ def size_or_rest(size, total, others):  # type: ignore[no-untyped-def]
 
 
 @has_rule_of_sizes(lambda size, product_of_sizes, total: size)
-@may_raise
-@njit_kept_on_disk(error_model="numpy")
+@njit_that_may_raise
 def checked_first_size(size, product_of_sizes, total):  # type: ignore[no-untyped-def]
     """Returns the first of new sizes; raises if their product is not the number of elements."""
     if product_of_sizes != total:
@@ -202,10 +190,18 @@ def _index_names(rank: int) -> str:
     return ", ".join(f"i{axis}" for axis in range(rank)) or "()"
 
 
+def _loop_heads(sizes: dict[str, str], depth: int = 0) -> list[str]:
+    """Returns the heads of loops, each within the one before and the first within ``depth`` others, of variables below sizes."""
+    return [
+        "    " * number + f"for {variable} in range({size}):"
+        for number, (variable, size) in enumerate(sizes.items(), depth + 1)
+    ]
+
+
 def _nested_loop_lines(rank: int, array: str, statement: str) -> list[str]:
     """Returns lines that go through all elements of an array; ``statement`` has ``{i}`` for their indices."""
-    lines = ["    " * (axis + 1) + f"for i{axis} in range({array}.shape[{axis}]):" for axis in range(rank)]
-    return [*lines, "    " * (rank + 1) + statement.format(i=_index_names(rank))]
+    heads = _loop_heads({f"i{axis}": f"{array}.shape[{axis}]" for axis in range(rank)})
+    return [*heads, "    " * (rank + 1) + statement.format(i=_index_names(rank))]
 
 
 @functools.cache
@@ -290,31 +286,25 @@ def reduction_loops(name: str, rank: int, axis: int | None, dtype: str) -> Funct
         return _running_loops(name, rank, axis, dtype)
     reduced = list(range(rank)) if axis is None else [axis]
     kept = [number for number in range(rank) if number not in reduced]
+    needs_some = name in ("max", "min", "argmax", "argmin")
     lines = [f"def {name}(x):"]
-    depth = 1
+    lines += [f"    n{number} = checked_nonempty_size(x.shape[{number}])" for number in reduced if needs_some]
     if kept:
         lines.append(f"    out = np.empty(({''.join(f'x.shape[{number}], ' for number in kept)}), dtype)")
-    for number in kept:
-        lines.append("    " * depth + f"for i{number} in range(x.shape[{number}]):")
-        depth += 1
+    lines += _loop_heads({f"i{number}": f"x.shape[{number}]" for number in kept})
     element = f"x[{', '.join(f'i{number}' for number in range(rank))}]"
     first = f"x[{', '.join('0' if number in reduced else f'i{number}' for number in range(rank))}]"
-    indent = "    " * depth
+    indent = "    " * (1 + len(kept))
     if name.startswith("arg"):
         lines += [indent + f"best = {first}", indent + "total = 0"]
     else:
         lines.append(indent + f"total = {_STARTS.get(name, first)}")
-    needs_some = name in ("max", "min", "argmax", "argmin")
-    if needs_some:
-        lines[1:1] = [f"    n{number} = checked_nonempty_size(x.shape[{number}])" for number in reduced]
-    for number in reduced:
-        size = f"n{number}" if needs_some else f"x.shape[{number}]"
-        lines.append("    " * depth + f"for i{number} in range({size}):")
-        depth += 1
+    sizes = {f"i{number}": f"n{number}" if needs_some else f"x.shape[{number}]" for number in reduced}
+    lines += _loop_heads(sizes, len(kept))
     position = f"i{reduced[0]}"
     for number in reduced[1:]:
         position = f"({position} * x.shape[{number}] + i{number})"
-    lines += ["    " * depth + line.format(x=element, i=position) for line in _STEPS[name]]
+    lines += ["    " * (1 + rank) + line.format(x=element, i=position) for line in _STEPS[name]]
     result = "total"
     if name == "mean":
         result = f"total / ({' * '.join(f'x.shape[{number}]' for number in reduced)})"
@@ -327,26 +317,20 @@ def reduction_loops(name: str, rank: int, axis: int | None, dtype: str) -> Funct
 
 
 def _running_loops(name: str, rank: int, axis: int | None, dtype: str) -> FunctionType:
-    sign = "+" if name == "cumsum" else "*"
-    if rank != 1 and axis is not None:
-        others = ", ".join(f"x.shape[{number}]" for number in range(rank) if number != axis)
-        kept = ", ".join(f"i{number}" for number in range(rank) if number != axis)
-        place = ", ".join("k" if number == axis else f"i{number}" for number in range(rank))
-        lines = [f"def {name}(x):", "    out = np.empty(x.shape, dtype)"]
-        lines += [f"    for {kept} in np.ndindex({others}):", f"        total = {_STARTS[name]}"]
-        lines += [f"        for k in range(x.shape[{axis}]):", f"            total = total {sign} x[{place}]"]
-        lines += [f"            out[{place}] = total", "    return out", ""]
-        if rank == 2:
-            lines[2] = f"    for {kept} in range({others}):"
-    elif rank != 1:
-        lines = [f"def {name}(x):", f"    return np.{name}(x.ravel())", ""]
-    else:
-        lines = [f"def {name}(x):", "    out = np.empty(x.shape[0], dtype)", f"    total = {_STARTS[name]}"]
-        lines += [
-            "    for i in range(x.shape[0]):",
-            f"        total = total {sign} x[i]",
-            "        out[i] = total",
-            "    return out",
-            "",
-        ]
+    if axis is None and rank != 1:
+        return loops_from_source(f"def {name}(x):\n    return np.{name}(x.ravel())\n", dtype=dtype)
+    along = axis or 0
+    others = {f"i{number}": f"x.shape[{number}]" for number in range(rank) if number != along}
+    element, indent = f"[{_index_names(rank)}]", "    " * rank
+    lines = [
+        f"def {name}(x):",
+        "    out = np.empty(x.shape, dtype)",
+        *_loop_heads(others),
+        f"{indent}total = {_STARTS[name]}",
+        f"{indent}for i{along} in range(x.shape[{along}]):",
+        f"{indent}    total = total {'+' if name == 'cumsum' else '*'} x{element}",
+        f"{indent}    out{element} = total",
+        "    return out",
+        "",
+    ]
     return loops_from_source("\n".join(lines), dtype=dtype)

@@ -130,21 +130,6 @@ def percentile(a, q):
     return np.quantile(a, q / 100.0)
 
 
-def nanmedian(a):
-    """Returns the median of the elements other than NaN."""
-    return np.median(without_nan(a))
-
-
-def nanquantile(a, q):
-    """Returns the quantile of the elements other than NaN."""
-    return np.quantile(without_nan(a), q)
-
-
-def nanpercentile(a, q):
-    """Returns the percentile of the elements other than NaN."""
-    return np.quantile(without_nan(a), q / 100.0)
-
-
 @numba.njit
 def without_nan(a):
     """Returns the elements other than NaN; one NaN if there is no other."""
@@ -192,19 +177,6 @@ def extract(condition, arr):
     if np.any(is_chosen[n:]):
         raise ValueError("condition shape inconsistent with arr shape")
     return flat[:n][is_chosen[:n]]
-
-
-# ---- without NaN ------------------------------------------------------------------------------------------------
-
-
-def nanmax(a):
-    """Returns the largest element other than NaN."""
-    return np.max(without_nan(a))
-
-
-def nanmin(a):
-    """Returns the smallest element other than NaN."""
-    return np.min(without_nan(a))
 
 
 # ---- other reductions -------------------------------------------------------------------------------------------

@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from numba import types
@@ -32,10 +31,10 @@ from fastgrad._src.derivatives.ir.operands import Scalar
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Compute, Statement
 from fastgrad._src.derivatives.outlined_functions import interpreted_function
-from fastgrad._src.derivatives.package_check.record import TimeIsOver, python_function_of, time_limit
+from fastgrad._src.derivatives.package_check.record import TimeIsOver, python_function_of, replaced_calls, time_limit
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform_cache import copies, type_of
-from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc
+from fastgrad._src.jit.numba_internals import DUFunc
 from fastgrad._src.scalars.formulas import ScalarOperation
 
 _MOST_NOISE = 1e-5
@@ -74,9 +73,8 @@ def explain(function: Any, comparer: Comparer, direction: Direction, comparison:
         return "right within noise" if comparison.status == "right" else comparison.status, comparison
     if not math.isfinite(comparison.reverse):
         step = 1e-3 * comparer.size(direction)
-        return "wrong" if step and np.all(
-            np.isfinite(_central_difference(comparer, direction, step))
-        ) else "not smooth", comparison
+        change = comparer.results_at(direction, step) - comparer.results_at(direction, -step)
+        return "wrong" if step and np.all(np.isfinite(change / (2.0 * step))) else "not smooth", comparison
     if _is_due_to_search(function, comparer, direction, comparison):
         return "search", comparison
     if _is_at_branch(function, comparer, direction):
@@ -132,11 +130,6 @@ def _noise_of(values: np.ndarray) -> float | None:
         levels.append(math.sqrt(scale * float(np.mean(values**2))))
     last = levels[-3:]
     return max(last) if max(last) <= 4.0 * min(last) else None
-
-
-def _central_difference(comparer: Comparer, direction: Direction, step: float) -> np.ndarray:
-    result: np.ndarray = (comparer.results_at(direction, step) - comparer.results_at(direction, -step)) / (2.0 * step)
-    return result
 
 
 def _is_due_to_search(function: Any, comparer: Comparer, direction: Direction, comparison: Comparison) -> bool:
@@ -251,8 +244,7 @@ def _execution_path_hash(function: Any, arguments: list[Any]) -> int | None:
     return hash(tuple(way))
 
 
-@contextlib.contextmanager
-def _calls_in_python() -> Iterator[None]:
+def _calls_in_python() -> contextlib.AbstractContextManager[None]:
     """Runs functions of Numba that Python calls in its block as Python."""
 
     def call_of(kind: Any) -> Callable[..., Any]:
@@ -262,7 +254,4 @@ def _calls_in_python() -> Iterator[None]:
 
         return call
 
-    with contextlib.ExitStack() as patches:
-        for kind in (CPUDispatcher, DUFunc):
-            patches.enter_context(mock.patch.object(kind, "__call__", call_of(kind)))
-        yield
+    return replaced_calls(call_of)

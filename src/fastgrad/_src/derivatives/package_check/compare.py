@@ -134,13 +134,11 @@ class _WithFloatResults:
         names += [f"{names[-1]}_{number}" for number in range(len(values) - len(names))] if names else []
         texts = [self._argument_expression(name, value) for name, value in zip(names, copies(values), strict=False)]
         self._call = f"callee({', '.join(texts)})"
-        self.positions = tuple(
-            number for number, value in enumerate(self.arguments) if is_float(value) and _has_derivative(value)
-        )
+        self.positions = tuple(number for number, value in enumerate(self.arguments) if _is_active(value))
         later = copies(self.arguments)
         result = self._compile_call("return result")(*later)
         leaves = list(_result_leaves("result", result))
-        self.results = [text for text, value in leaves if is_float(value) and _has_derivative(value)]
+        self.results = [text for text, value in leaves if _is_active(value)]
         for name, before, after in zip(self.names, self.arguments, later, strict=True):
             is_result = any(np.may_share_memory(value, after) for _, value in leaves if isinstance(value, np.ndarray))
             if (
@@ -197,8 +195,8 @@ class _WithFloatResults:
         return numba.njit(generated_function(self._name, source, "call", {**self._constants, "callee": self._callee}))
 
 
-def _has_derivative(value: Any) -> bool:
-    return is_differentiable(type_of(value))
+def _is_active(value: Any) -> bool:
+    return is_float(value) and is_differentiable(type_of(value))
 
 
 def _result_leaves(text: str, value: Any) -> Iterator[tuple[str, Any]]:

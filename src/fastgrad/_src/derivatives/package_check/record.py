@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 from unittest import mock
@@ -38,6 +38,15 @@ def python_function_of(function: Any) -> FunctionType:
     return python_function
 
 
+@contextlib.contextmanager
+def replaced_calls(method_of: Callable[[Any], Any]) -> Iterator[None]:
+    """Lets calls from Python of functions of Numba run ``method_of`` their class in its block."""
+    with contextlib.ExitStack() as patches:
+        for kind in (CPUDispatcher, DUFunc):
+            patches.enter_context(mock.patch.object(kind, "__call__", method_of(kind)))
+        yield
+
+
 class CallRecorder:
     """Records the first calls of each function of a package.
 
@@ -58,13 +67,9 @@ class CallRecorder:
         module = str(python_function_of(function).__module__)
         return module == self._package or module.startswith(f"{self._package}.")
 
-    @contextlib.contextmanager
-    def recording(self) -> Iterator[None]:
+    def recording(self) -> contextlib.AbstractContextManager[None]:
         """Records all calls from Python in its block. Compiled functions call each other without Python."""
-        with contextlib.ExitStack() as patches:
-            for kind in (CPUDispatcher, DUFunc):
-                patches.enter_context(mock.patch.object(kind, "__call__", self._recording_method(kind.__call__)))
-            yield
+        return replaced_calls(lambda kind: self._recording_method(kind.__call__))
 
     def record_inner_calls(self) -> None:
         """Runs each recorded call as Python, for some seconds at most, and records the calls of that, and theirs."""

@@ -33,20 +33,17 @@ def _restore_infinity(finite, sign):  # type: ignore[no-untyped-def]
     return finite if sign == 0 else finite + sign / (sign - sign)
 
 
-@numba.njit
-def _zeros_where_infinite(cotangent):  # type: ignore[no-untyped-def]
-    part = np.empty_like(cotangent)
-    for place, number in np.ndenumerate(cotangent):
-        part[place] = _zero_if_infinite(number)
-    return part
+def _of_elements(function: Any) -> Any:
+    """Returns the function of arrays that applies a function to each element."""
 
+    @numba.njit
+    def apply_to_elements(cotangent):  # type: ignore[no-untyped-def]
+        part = np.empty_like(cotangent)
+        for place, number in np.ndenumerate(cotangent):
+            part[place] = function(number)
+        return part
 
-@numba.njit
-def _signs_where_infinite(cotangent):  # type: ignore[no-untyped-def]
-    part = np.empty_like(cotangent)
-    for place, number in np.ndenumerate(cotangent):
-        part[place] = _sign_if_infinite(number)
-    return part
+    return apply_to_elements
 
 
 @numba.njit
@@ -91,8 +88,8 @@ def guarded_adjoint(adjoint: Any, results: tuple[bool, ...], others: int, argume
         "finite_number": _zero_if_infinite,
         "infinite_number": _sign_if_infinite,
         "number_of_parts": _restore_infinity,
-        "finite_array": _zeros_where_infinite,
-        "infinite_array": _signs_where_infinite,
+        "finite_array": _of_elements(_zero_if_infinite),
+        "infinite_array": _of_elements(_sign_if_infinite),
         "array_of_parts": _restore_infinities,
     }
     function = generated_function("guarded_adjoint", "\n".join([*lines, ""]), "guarded_adjoint", scope)

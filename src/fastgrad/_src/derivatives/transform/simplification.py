@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, possible_memory_roots
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, add_reachable, possible_memory_roots
 from fastgrad._src.derivatives.ir.operands import (
     Constant,
     Operand,
@@ -79,13 +79,7 @@ def _propagate_writes(function: Function) -> None:
 
 
 def _drop_unreachable_blocks(function: Function) -> None:
-    reached: set[Block] = set()
-    pending = [function.blocks[0]]
-    while pending:
-        block = pending.pop()
-        if block not in reached:
-            reached.add(block)
-            pending += block.successors
+    reached = add_reachable(set(), function.blocks[:1], lambda block: block.successors)
     function.blocks = [block for block in function.blocks if block in reached]
     function.number_blocks()
     for block in function.blocks:
