@@ -34,6 +34,8 @@ from fastgrad._src.core.recording import call_unrecorded, recorders
 from fastgrad._src.core.tensor import Tensor
 from fastgrad._src.core.variable import Variable
 
+Tensors = tuple[Tensor, ...]
+
 PASSES_IN_A_ROW = 16
 """The number of noted passes in a row, of tapes that begin alike, that have one structure before it gets programs."""
 
@@ -144,9 +146,7 @@ class StepPrediction:
 
     __slots__ = ()
 
-    def result(
-        self, operation: Operation, inputs: tuple[Tensor, ...], attributes: dict[str, Any], active: tuple[Any, ...]
-    ) -> Any:
+    def result(self, operation: Operation, inputs: Tensors, attributes: dict[str, Any], active: tuple[Any, ...]) -> Any:
         """Returns what a call returns, if that is known already; None if the operation has to run.
 
         Args:
@@ -155,12 +155,7 @@ class StepPrediction:
         """
 
     def on_operation(
-        self,
-        operation: Operation,
-        inputs: tuple[Tensor, ...],
-        outputs: tuple[Tensor, ...],
-        attributes: dict[str, Any],
-        tape: Any,
+        self, operation: Operation, inputs: Tensors, outputs: Tensors, attributes: dict[str, Any], tape: Any
     ) -> None:
         """Reports that ``operation`` has run; the tape has not taken it yet."""
 
@@ -176,9 +171,7 @@ class _UndecidedPrediction(StepPrediction):
 
     __slots__ = ()
 
-    def result(
-        self, operation: Operation, inputs: tuple[Tensor, ...], attributes: dict[str, Any], active: tuple[Any, ...]
-    ) -> Any:
+    def result(self, operation: Operation, inputs: Tensors, attributes: dict[str, Any], active: tuple[Any, ...]) -> Any:
         tape = active[0]
         if len(active) != 1 or dispatchers:
             tape._prediction = None
@@ -187,12 +180,7 @@ class _UndecidedPrediction(StepPrediction):
         return None if prediction is None else prediction.result(operation, inputs, attributes, active)
 
     def on_operation(
-        self,
-        operation: Operation,
-        inputs: tuple[Tensor, ...],
-        outputs: tuple[Tensor, ...],
-        attributes: dict[str, Any],
-        tape: Any,
+        self, operation: Operation, inputs: Tensors, outputs: Tensors, attributes: dict[str, Any], tape: Any
     ) -> None:
         """Does the same after a first call that did not ask: a slice of a variable."""
         tape._prediction = prediction = forward_passes.prediction_of(operation, inputs)
@@ -218,9 +206,7 @@ class FollowingPrediction(StepPrediction):
         self._tensors: list[Any] = [None] * forward_pass.tensor_count
         self._running: KnownCall | None = None
 
-    def result(
-        self, operation: Operation, inputs: tuple[Tensor, ...], attributes: dict[str, Any], active: tuple[Any, ...]
-    ) -> Any:
+    def result(self, operation: Operation, inputs: Tensors, attributes: dict[str, Any], active: tuple[Any, ...]) -> Any:
         calls, position, tensors, tape = self._forward_pass.calls, self._position, self._tensors, active[0]
         if position == len(calls) or self._running is not None or len(active) != 1 or dispatchers:
             return self._leave(tape)
@@ -254,12 +240,7 @@ class FollowingPrediction(StepPrediction):
         return outputs[0] if call.has_one_result else outputs
 
     def on_operation(
-        self,
-        operation: Operation,
-        inputs: tuple[Tensor, ...],
-        outputs: tuple[Tensor, ...],
-        attributes: dict[str, Any],
-        tape: Any,
+        self, operation: Operation, inputs: Tensors, outputs: Tensors, attributes: dict[str, Any], tape: Any
     ) -> None:
         calls, position, active = self._forward_pass.calls, self._position, recorders.active
         if self._running is None and position < len(calls) and calls[position].layouts is not None and active:
@@ -326,8 +307,8 @@ class NotedCall(NamedTuple):
     """
 
     operation: Operation
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+    inputs: Tensors
+    outputs: Tensors
     attributes: dict[str, Any]
     is_tracked: bool
 
@@ -343,12 +324,7 @@ class _NotingPrediction(StepPrediction):
         self._variables: dict[int, Variable] = {}  # by the ids of their values
 
     def on_operation(
-        self,
-        operation: Operation,
-        inputs: tuple[Tensor, ...],
-        outputs: tuple[Tensor, ...],
-        attributes: dict[str, Any],
-        tape: Any,
+        self, operation: Operation, inputs: Tensors, outputs: Tensors, attributes: dict[str, Any], tape: Any
     ) -> None:
         for x in inputs:
             variable = x._owner
@@ -388,7 +364,7 @@ class _ForwardPasses:
         """Lets the calls of the next passes be kept: one of them may get programs."""
         self._notes_left, self.are_expected = MOST_NOTED_PASSES, True
 
-    def prediction_of(self, operation: Operation, inputs: tuple[Tensor, ...]) -> StepPrediction | None:
+    def prediction_of(self, operation: Operation, inputs: Tensors) -> StepPrediction | None:
         """Returns the pass of a tape with this first call; None if it neither follows nor is noted."""
         forward_pass = self._by_beginning.get(_beginning_of(operation, inputs))
         if forward_pass is not None:
@@ -431,7 +407,7 @@ class _ForwardPasses:
 forward_passes = _ForwardPasses()
 
 
-def _beginning_of(operation: Operation, inputs: tuple[Tensor, ...]) -> Any:
+def _beginning_of(operation: Operation, inputs: Tensors) -> Any:
     """Returns what tells tapes apart at their first call: its operation and shape, and the first variable, which is one of a model."""
     owner = next((x._owner for x in inputs if x._owner is not None), None)
     return id(operation), inputs[0]._array.shape if inputs else None, id(owner)
