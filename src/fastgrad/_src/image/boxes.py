@@ -5,6 +5,7 @@ A box is (y1, x1, y2, x2), in parts of the height and the width unless it says o
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -283,17 +284,11 @@ class BoundingBoxSample(NamedTuple):
     bboxes: Tensor
 
 
-def _sampled_box(  # noqa: PLR0913  # TensorFlow's arguments
-    name: str,
-    image_size: Any,
-    bounding_boxes: Any,
-    draw: Callable[[tuple[int, int]], Tensor],
-    min_object_covered: Any,
-    aspect_ratio_range: Any,
-    area_range: Any,
-    max_attempts: Any,
-    use_image_if_no_bounding_boxes: Any,
+def _sampled_box(
+    name: str, image_size: Any, bounding_boxes: Any, draw: Callable[[tuple[int, int]], Tensor], *options: Any
 ) -> BoundingBoxSample:
+    """Returns a box that ``draw`` gives; ``options`` are the last arguments of ``sample_distorted_bounding_box``."""
+    min_object_covered, aspect_ratio_range, area_range, max_attempts, use_image_if_no_bounding_boxes = options
     size, boxes = (
         convert_to_tensor(image_size),
         ops.tensor_of_dtype(bounding_boxes, dtypes.float32, name, "bounding_boxes"),
@@ -357,17 +352,9 @@ def sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's arguments
     Raises:
         InvalidArgumentError: other shapes or ranges, coordinates outside of [0, 1], or no objects.
     """
-    return _sampled_box(
-        "sample_distorted_bounding_box",
-        image_size,
-        bounding_boxes,
-        lambda shape: ops.uniform(shape, seed=seed or None),
-        min_object_covered,
-        aspect_ratio_range,
-        area_range,
-        max_attempts,
-        use_image_if_no_bounding_boxes,
-    )
+    options = min_object_covered, aspect_ratio_range, area_range, max_attempts, use_image_if_no_bounding_boxes
+    draw = functools.partial(ops.uniform, seed=seed or None)
+    return _sampled_box("sample_distorted_bounding_box", image_size, bounding_boxes, draw, *options)
 
 
 def stateless_sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's arguments
@@ -382,14 +369,6 @@ def stateless_sample_distorted_bounding_box(  # noqa: PLR0913  # TensorFlow's ar
     name: str | None = None,
 ) -> BoundingBoxSample:
     """``sample_distorted_bounding_box`` with a seed of two integers."""
-    return _sampled_box(
-        "stateless_sample_distorted_bounding_box",
-        image_size,
-        bounding_boxes,
-        lambda shape: ops.stateless_uniform(shape, seed),
-        min_object_covered,
-        aspect_ratio_range,
-        area_range,
-        max_attempts,
-        use_image_if_no_bounding_boxes,
-    )
+    options = min_object_covered, aspect_ratio_range, area_range, max_attempts, use_image_if_no_bounding_boxes
+    draw = functools.partial(ops.stateless_uniform, seed=seed)
+    return _sampled_box("stateless_sample_distorted_bounding_box", image_size, bounding_boxes, draw, *options)

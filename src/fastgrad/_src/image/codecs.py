@@ -305,18 +305,14 @@ def decode_and_crop_jpeg(  # noqa: PLR0913  # TensorFlow's arguments
     window = as_python_ints(crop_window, "decode_and_crop_jpeg: crop_window")
     check_length("decode_and_crop_jpeg", 4, InvalidArgumentError, crop_window=window)
     top, left, height, width = window
+    bottom, right = top + height, left + width
 
     def crop(pixels: np.ndarray) -> np.ndarray:
-        if (
-            min(top, left) < 0
-            or min(height, width) <= 0
-            or top + height > pixels.shape[0]
-            or left + width > pixels.shape[1]
-        ):
+        if not (0 <= top < bottom <= pixels.shape[0] and 0 <= left < right <= pixels.shape[1]):
             raise InvalidArgumentError(
                 f"decode_and_crop_jpeg: Invalid JPEG data or crop window {window}: the image has {pixels.shape[:2]} pixels."
             )
-        return pixels[top : top + height, left : left + width]
+        return pixels[top:bottom, left:right]
 
     pixels = _decode("decode_and_crop_jpeg", contents, channels, dtypes.uint8, ("JPEG",), allowed=(0, 1, 3))
     return _call_on_host(crop, [pixels], dtypes.uint8)

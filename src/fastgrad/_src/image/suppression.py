@@ -17,7 +17,6 @@ from fastgrad._src.core.errors import InvalidArgumentError
 from fastgrad._src.core.operand_errors import InvalidValueError, mixed_dtypes_error
 from fastgrad._src.core.operation import FLOAT_DTYPES, Form, Operation, operation
 from fastgrad._src.core.result_rules import ArraySpec
-from fastgrad._src.core.shape import TensorShape
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.movement.suppression import select_boxes
@@ -58,11 +57,7 @@ def _checked_boxes_and_scores(name: str, boxes: Any, scores: Any) -> tuple[Tenso
 
 
 def _call_suppression(
-    name: str,
-    boxes: Any,
-    scores: Any,
-    max_output_size: Any,
-    thresholds: tuple[Any, Any, Any],
+    name: str, boxes: Any, scores: Any, max_output_size: Any, *thresholds: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
     corners, numbers = _checked_boxes_and_scores(name, boxes, scores)
     count = corners._array.shape[0] if corners._array.ndim else 0
@@ -107,7 +102,7 @@ def non_max_suppression(
         InvalidArgumentError: other shapes, or a threshold or size out of range.
     """
     indices, _, is_valid = _call_suppression(
-        "non_max_suppression", boxes, scores, max_output_size, (iou_threshold, score_threshold, 0.0)
+        "non_max_suppression", boxes, scores, max_output_size, iou_threshold, score_threshold, 0.0
     )
     return ops.boolean_mask(indices, is_valid)
 
@@ -134,12 +129,9 @@ def non_max_suppression_with_scores(
     Raises:
         InvalidArgumentError: as for ``non_max_suppression``.
     """
+    thresholds = iou_threshold, score_threshold, soft_nms_sigma
     indices, selected_scores, is_valid = _call_suppression(
-        "non_max_suppression_with_scores",
-        boxes,
-        scores,
-        max_output_size,
-        (iou_threshold, score_threshold, soft_nms_sigma),
+        "non_max_suppression_with_scores", boxes, scores, max_output_size, *thresholds
     )
     return ops.boolean_mask(indices, is_valid), ops.boolean_mask(selected_scores, is_valid)
 
@@ -157,13 +149,7 @@ class CombinedSuppression(NamedTuple):
 
 
 def _run_combined(
-    boxes: np.ndarray,
-    scores: np.ndarray,
-    threshold: np.ndarray,
-    score_threshold: np.ndarray,
-    per_class: int,
-    count: int,
-    clip: bool,
+    boxes: np.ndarray, scores: np.ndarray, *thresholds: np.ndarray, per_class: int, count: int, clip: bool
 ) -> tuple[np.ndarray, ...]:
     batch, _, classes = scores.shape
     result_boxes, result_scores = np.zeros((batch, count, 4), np.float32), np.zeros((batch, count), np.float32)
@@ -172,7 +158,7 @@ def _run_combined(
         detections: list[tuple[float, int, np.ndarray]] = []
         for number in range(classes):
             class_boxes = boxes[image, :, number if boxes.shape[2] > 1 else 0]
-            arrays = class_boxes, scores[image, :, number], threshold, score_threshold, np.zeros((), np.float32)
+            arrays = class_boxes, scores[image, :, number], *thresholds, np.zeros((), np.float32)
             size = min(per_class, len(class_boxes))
             indices, chosen_scores, kept_count = _suppression.run(*arrays, count=size)
             detections += [
@@ -235,11 +221,8 @@ def combined_non_max_suppression(  # noqa: PLR0913  # TensorFlow's arguments
     corners = ops.tensor_of_dtype(boxes, dtypes.float32, what, "boxes")
     numbers = ops.tensor_of_dtype(scores, dtypes.float32, what, "scores")
     shape, score_shape = corners._array.shape, numbers._array.shape
-    if len(shape) != 4 or shape[3] != 4 or len(score_shape) != 3 or shape[:2] != score_shape[:2]:
-        raise InvalidArgumentError(
-            f"{what}: boxes must have shape (batch, boxes, classes, 4), and scores shape (batch, boxes, classes); got "
-            f"{TensorShape(shape)} and {TensorShape(score_shape)}."
-        )
+    wanted = "boxes (batch, boxes, classes or 1, 4), scores (batch, boxes, classes)"
+    check_shapes(what, wanted, InvalidArgumentError, corners, numbers)
     if shape[2] not in (1, score_shape[2]):
         refuse(what, f"boxes must have 1 or {score_shape[2]} classes", InvalidArgumentError, shape=shape)
     per_class = ops.as_python_int(max_output_size_per_class, f"{what}: max_output_size_per_class")

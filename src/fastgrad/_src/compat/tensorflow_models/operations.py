@@ -201,10 +201,10 @@ def _only_function(functions: Functions, name: str) -> GraphFunction:
     return functions[name][0]
 
 
-def _check_calls(attributes: Attributes, called: Sequence[GraphFunction], inputs: str, outputs: str) -> None:
+def _check_calls(attributes: Attributes, called: Sequence[GraphFunction]) -> None:
     """Checks the numbers of arguments and results of functions."""
-    takes = [attributes.count(argument) for argument in attributes.definition.input_arg if argument.name == inputs]
-    gives = [attributes.count(argument) for argument in attributes.definition.output_arg if argument.name == outputs]
+    takes = [attributes.count(argument) for argument in attributes.definition.input_arg if argument.name == "input"]
+    gives = [attributes.count(argument) for argument in attributes.definition.output_arg if argument.name == "output"]
     for function in called:
         if takes != [function.argument_count] or gives != [function.result_count]:
             raise ValueError(
@@ -214,7 +214,7 @@ def _check_calls(attributes: Attributes, called: Sequence[GraphFunction], inputs
 
 def _if_branches(attributes: Attributes, functions: Functions) -> Compute:
     branches = [_only_function(functions, name) for name in ("then_branch", "else_branch")]
-    _check_calls(attributes, branches, "input", "output")
+    _check_calls(attributes, branches)
     on_true, on_false = branches
 
     def compute(inputs: list[Any]) -> Sequence[Any]:
@@ -230,7 +230,7 @@ def _case(attributes: Attributes, functions: Functions) -> Compute:
     branches = functions.get("branches", [])
     if not branches:
         raise ValueError("a node has no branches")
-    _check_calls(attributes, branches, "input", "output")
+    _check_calls(attributes, branches)
 
     def compute(inputs: list[Any]) -> Sequence[Any]:
         index, *rest = inputs
@@ -246,7 +246,7 @@ def _run_branch(function: GraphFunction, arguments: list[Any]) -> list[Any]:
 
 def _while_loop(attributes: Attributes, functions: Functions) -> Compute:
     condition, body = _only_function(functions, "cond"), _only_function(functions, "body")
-    _check_calls(attributes, [body], "input", "output")
+    _check_calls(attributes, [body])
     if condition.argument_count != body.argument_count or condition.result_count != 1:
         raise ValueError(f"the function {condition.name!r:.100} is no condition of the loop of {body.name!r:.100}")
 

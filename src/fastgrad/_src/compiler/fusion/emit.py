@@ -64,7 +64,7 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     """Returns the launch of a group without a reduction, and pairs (output, array) that must not share memory."""
     writer = KernelWriter(fused)
     dims = range(len(fused.sizes))
-    constant_inputs, row_inputs, element_inputs = writer.inputs_by_loop_level(kept=False)
+    constant_inputs, row_inputs, element_inputs = writer.inputs_by_loop_level()
     steps = range(len(fused.inputs), len(fused.inputs) + len(fused.steps))
     invariant = fused.steps_that_read_only(constant_inputs, steps)
     rest = [number for number in steps if number not in invariant]

@@ -123,7 +123,7 @@ class ReductionEmitter:
     def launches(self) -> tuple[Launch, ...]:
         """Returns the launches: one, or one for parts of reductions and one that combines the parts."""
         writer = self.writer
-        writer.load(writer.inputs_by_loop_level(kept=False)[0], self.dims, "0")
+        writer.load(writer.inputs_by_loop_level()[0], self.dims, "0")
         self._write_kernel()
         part_launch = writer.launch(self.unsplit_units * self.parts)
         return (part_launch,) if self.parts == 1 else (part_launch, self._combination())
@@ -161,13 +161,13 @@ class ReductionEmitter:
 
     def _write_row_values(self, phase: Phase) -> None:
         """Writes the loads and steps of a phase that are the same for all elements of the innermost dimension."""
-        _, row_inputs, _ = self.writer.inputs_by_loop_level(kept=False)
+        _, row_inputs, _ = self.writer.inputs_by_loop_level()
         self.writer.load([i for i in row_inputs if i in phase.inputs], self.dims, "0")
         for number in self._row_steps(phase):
             self.writer.step(number, self.step(number))
 
     def _row_steps(self, phase: Phase) -> list[int]:
-        constant_inputs, row_inputs, _ = self.writer.inputs_by_loop_level(kept=False)
+        constant_inputs, row_inputs, _ = self.writer.inputs_by_loop_level()
         known = [*constant_inputs, *row_inputs, *self._reduced_values_of_row(phase)]
         return self.fused.steps_that_read_only(known, phase.steps)
 
@@ -189,7 +189,7 @@ class ReductionEmitter:
             store_only: whether elements are only stored there, to be combined later.
         """
         writer = self.writer
-        _, _, element_inputs = writer.inputs_by_loop_level(kept=False)
+        _, _, element_inputs = writer.inputs_by_loop_level()
         inputs = [i for i in element_inputs if i in phase.inputs]
         of_row = set(self._row_steps(phase))
         steps = [number for number in phase.steps if number not in of_row]

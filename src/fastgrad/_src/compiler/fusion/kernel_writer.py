@@ -196,13 +196,13 @@ class KernelWriter:
             index = self.element_index(f"x{i}", dims, source.strides, source.offset, inner)
             self.line(f"v{i} = {load_code(f'{name}[{index}]', source.dtype)}")
 
-    def inputs_by_loop_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
+    def inputs_by_loop_level(self) -> tuple[list[int], list[int], list[int]]:
         """Returns three lists of inputs: constant in the loop, constant in the innermost dimension, varying with each element."""
         constant: list[int] = []
         of_rows: list[int] = []
         of_elements: list[int] = []
         for i, source in enumerate(self.fused.inputs):
-            if source.kept is kept:
+            if not source.kept:
                 level = constant if not any(source.strides) else of_elements if source.strides[-1] else of_rows
                 level.append(i)
         return constant, of_rows, of_elements

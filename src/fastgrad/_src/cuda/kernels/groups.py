@@ -52,7 +52,7 @@ def map_launches(fused: Fused) -> Launches:
     """Returns the launches of a group without a reduction. Its units are elements."""
     writer = DeviceWriter(fused)
     dims = range(len(fused.sizes))
-    same, outer, inner = writer.inputs_by_loop_level(kept=False)
+    same, outer, inner = writer.inputs_by_loop_level()
     writer.load(same, dims, "0")
     writes: list[tuple[int, Operand]] = [(number, Output(output)) for output, number in enumerate(fused.outputs)]
     steps = [*range(len(fused.inputs), len(fused.inputs) + len(fused.steps))]

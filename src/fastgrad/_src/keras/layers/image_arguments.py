@@ -57,11 +57,9 @@ def factor_range(factor: Any, low: float, high: float, argument: str = "factor")
     return max(-abs(factor), low), abs(factor)
 
 
-def factor_argument(low: float, high: float, default: Any = Parameter.empty, name: str = "factor") -> Argument:
-    """An argument whose attribute is the pair of ``factor_range``."""
-    return Argument(
-        name, default=default, check=lambda layer, argument, value: factor_range(value, low, high, argument)
-    )
+def factor_argument(low: float) -> Argument:
+    """The argument ``factor``, whose attribute is the pair of ``factor_range`` with numbers from ``low`` to 1."""
+    return Argument("factor", check=lambda layer, argument, value: factor_range(value, low, 1, argument))
 
 
 def checked_value_range(value: Any) -> list[float]:

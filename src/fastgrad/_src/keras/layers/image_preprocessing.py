@@ -234,7 +234,7 @@ class RandomCrop(RandomImageLayer, arguments=(*SIZE, SEED, DATA_FORMAT)):
         return scaled_boxes(boxes, top, left, 1.0, 1.0)
 
 
-class RandomBrightness(RandomImageLayer, arguments=(factor_argument(-1, 1), VALUE_RANGE, SEED)):
+class RandomBrightness(RandomImageLayer, arguments=(factor_argument(-1), VALUE_RANGE, SEED)):
     """In training, adds a number to each image, and clips it.
 
     Args:
@@ -256,7 +256,7 @@ class RandomBrightness(RandomImageLayer, arguments=(factor_argument(-1, 1), VALU
         return ops.clip_by_value(x + broadcast_per_image(transformation["rgb_delta"], x, x.dtype), low, high)
 
 
-class RandomContrast(RandomImageLayer, arguments=(factor_argument(0, 1), ANY_VALUE_RANGE, SEED)):
+class RandomContrast(RandomImageLayer, arguments=(factor_argument(0), ANY_VALUE_RANGE, SEED)):
     """In training, multiplies the distance of each pixel from the mean of its channel, and clips the result.
 
     Args:

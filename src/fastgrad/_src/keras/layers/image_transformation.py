@@ -55,7 +55,7 @@ class _RandomTransform(RandomImageLayer):
 _FURTHER_ARGUMENTS = FILL_MODE, INTERPOLATION, SEED, FILL_VALUE, DATA_FORMAT
 
 
-class RandomRotation(_RandomTransform, arguments=(factor_argument(-1, 1), *_FURTHER_ARGUMENTS)):
+class RandomRotation(_RandomTransform, arguments=(factor_argument(-1), *_FURTHER_ARGUMENTS)):
     """In training, rotates each image around its centre.
 
     Args:
