@@ -177,14 +177,8 @@ def allreduce(
         InvalidArgumentError: the dtype has no such reduction.
         UnavailableError: another process failed, or runs another collective.
     """
-    return grouped_allreduce(
-        [tensor],
-        average,
-        compression=compression,
-        op=op,
-        prescale_factor=prescale_factor,
-        postscale_factor=postscale_factor,
-    )[0]
+    factors = {"prescale_factor": prescale_factor, "postscale_factor": postscale_factor}
+    return grouped_allreduce([tensor], average, compression=compression, op=op, **factors)[0]
 
 
 def grouped_allreduce(

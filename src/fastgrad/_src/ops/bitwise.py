@@ -45,8 +45,7 @@ invert = elementwise(
 
 def _clipped_shift_counts(y: np.ndarray) -> np.ndarray:
     """Clips shift counts to 0 and the width of the dtype minus 1, as in TensorFlow."""
-    scalar_type = y.dtype.type  # NumPy 1 makes int64 of a zero-rank array beside a Python number
-    return np.clip(y, scalar_type(0), scalar_type(8 * y.dtype.itemsize - 1))
+    return np.clip(y, 0, 8 * y.dtype.itemsize - 1)
 
 
 def _shift_code(scalars: Any, operator: str, x: str, y: str) -> str:
