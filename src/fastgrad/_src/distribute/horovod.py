@@ -177,8 +177,9 @@ def allreduce(
         InvalidArgumentError: the dtype has no such reduction.
         UnavailableError: another process failed, or runs another collective.
     """
-    factors = {"prescale_factor": prescale_factor, "postscale_factor": postscale_factor}
-    return grouped_allreduce([tensor], average, compression=compression, op=op, **factors)[0]
+    return grouped_allreduce(
+        [tensor], average, device_dense, device_sparse, compression, op, prescale_factor, postscale_factor
+    )[0]
 
 
 def grouped_allreduce(

@@ -242,7 +242,8 @@ ARGUMENTS = {
         "step": "the difference of neighbours; default 1.",
         "dtype": "the dtype of the result; None for that of the arguments.",
     },
-    **dict.fromkeys(("argmax", "argmin"), {"axis": "an axis; None for the position among all elements."}),
+    "argmax": {"axis": "an axis; None for the position among all elements."},
+    "argmin": {"axis": "an axis; None for the position among all elements."},
     "argsort": {"axis": "an axis; None for all elements as a vector."},
     "array": {"dtype": "the dtype of the result; None to keep that of ``x``."},
     "cast": {"dtype": "the new dtype, or its name."},
@@ -264,13 +265,14 @@ ARGUMENTS = {
         "sparse": "False makes a sparse tensor dense.",
         "ragged": "False pads a ragged tensor with zeros.",
     },
-    **dict.fromkeys(
-        ("cumprod", "cumsum"),
-        {
-            "axis": "an axis; None for all elements as a vector.",
-            "dtype": "the dtype of the result; None for that of ``x``.",
-        },
-    ),
+    "cumprod": {
+        "axis": "an axis; None for all elements as a vector.",
+        "dtype": "the dtype of the result; None for that of ``x``.",
+    },
+    "cumsum": {
+        "axis": "an axis; None for all elements as a vector.",
+        "dtype": "the dtype of the result; None for that of ``x``.",
+    },
     "dot": {
         "x1": "a tensor.",
         "x2": "a tensor; its last axis but one has the size of the last axis of ``x1``.",
@@ -319,7 +321,7 @@ ARGUMENTS = {
         "dtype": "the dtype of the result; None for that of the arguments as floats.",
         "axis": "the place of the new axis, for tensors.",
     },
-    **dict.fromkeys(("log_softmax", "softmax"), {"axis": "an axis, or several that are taken together."}),
+    "log_softmax": {"axis": "an axis, or several that are taken together."},
     "map": {
         "f": "a function of an element of ``xs``.",
         "xs": "a tensor, or a structure of tensors.",
@@ -328,11 +330,12 @@ ARGUMENTS = {
         "x1": "a tensor; a vector is a row.",
         "x2": "a tensor; a vector is a column. The axes before the last two broadcast.",
     },
-    **dict.fromkeys(("max", "min"), {"initial": "an element more."}),
+    "max": {"initial": "an element more."},
     "meshgrid": {
         "x": "vectors, the coordinates along each axis.",
         "indexing": '``"xy"`` puts the second vector first, ``"ij"`` keeps the order.',
     },
+    "min": {"initial": "an element more."},
     "normalize": {
         "axis": "an axis or several.",
         "order": "the order of the norm.",
@@ -345,8 +348,8 @@ ARGUMENTS = {
         "dtype": "the dtype of the result; None for ``floatx()``.",
         "sparse": "whether the result is a sparse tensor.",
     },
-    **dict.fromkeys(("ones", "zeros"), {"dtype": "the dtype of the result; None for ``floatx()``."}),
-    **dict.fromkeys(("ones_like", "zeros_like"), {"dtype": "the dtype of the result; None for that of ``x``."}),
+    "ones": {"dtype": "the dtype of the result; None for ``floatx()``."},
+    "ones_like": {"dtype": "the dtype of the result; None for that of ``x``."},
     "pad": {
         "pad_width": "a pair of numbers for each axis, one pair for all, or one number.",
         "mode": '``"constant"``, ``"reflect"`` or ``"symmetric"``.',
@@ -387,6 +390,7 @@ ARGUMENTS = {
         "start_indices": "the first index of the block along each axis.",
         "updates": "the block, a tensor with as many axes.",
     },
+    "softmax": {"axis": "an axis, or several that are taken together."},
     "sort": {"axis": "an axis; None for all elements as a vector."},
     "split": {
         "indices_or_sections": "the number of equal parts, or the indices where parts begin.",
@@ -417,7 +421,8 @@ ARGUMENTS = {
         "sorted": "whether the largest comes first; the order is not defined otherwise.",
     },
     "transpose": {"axes": "axis ``i`` of the result is axis ``axes[i]`` of ``x``; None reverses the order."},
-    **dict.fromkeys(("tril", "triu"), {"k": "the diagonal; above the main one if positive."}),
+    "tril": {"k": "the diagonal; above the main one if positive."},
+    "triu": {"k": "the diagonal; above the main one if positive."},
     "unstack": {
         "num": "their number; None for the size of the axis.",
         "axis": "the axis.",
@@ -437,5 +442,7 @@ ARGUMENTS = {
         "loop_vars": "the first values: a tuple or list, or one tensor.",
         "maximum_iterations": "how many calls of ``body`` there may be; None for no limit.",
     },
+    "zeros": {"dtype": "the dtype of the result; None for ``floatx()``."},
+    "zeros_like": {"dtype": "the dtype of the result; None for that of ``x``."},
 }
 """What parameters of a function are, where ``PARAMETERS`` does not say it."""
