@@ -15,8 +15,8 @@ from fastgrad._src.core.tensor import Tensor, convert_to_tensor
 from fastgrad._src.ops.arguments import as_python_int
 
 
-class TableInitializer:
-    """The base class of initializers: the dtypes of keys and values, and the pairs."""
+class KeyAndValueDtypes:
+    """The base of tables and of their initializers: the dtypes of keys and values."""
 
     def __init__(self, key_dtype: Any, value_dtype: Any) -> None:
         self._key_dtype = dtypes.as_dtype(key_dtype)
@@ -31,6 +31,10 @@ class TableInitializer:
     def value_dtype(self) -> dtypes.DType:
         """The dtype of values."""
         return self._value_dtype
+
+
+class TableInitializer(KeyAndValueDtypes):
+    """The base class of initializers: the dtypes of keys and values, and the pairs."""
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the keys and the values, in vectors."""

@@ -19,7 +19,7 @@ from fastgrad._src.core.argument_checks import check_choice, check_type, refuse,
 from fastgrad._src.core.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from fastgrad._src.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad._src.ops import namespace as ops
-from fastgrad._src.structures.lookup.initializers import TableInitializer
+from fastgrad._src.structures.lookup.initializers import KeyAndValueDtypes, TableInitializer
 from fastgrad._src.structures.ragged.ragged_tensor import RaggedTensor
 from fastgrad._src.structures.strings.formatting import as_string
 from fastgrad._src.structures.strings.hashing import to_hash_bucket_fast
@@ -27,7 +27,7 @@ from fastgrad._src.structures.strings.hashing import to_hash_bucket_fast
 _KEY_DTYPES = (dtypes.string, dtypes.int32, dtypes.int64)
 
 
-class LookupInterface:
+class LookupInterface(KeyAndValueDtypes):
     """The base class of tables.
 
     Args:
@@ -40,21 +40,10 @@ class LookupInterface:
     """
 
     def __init__(self, key_dtype: Any, value_dtype: Any, name: str | None) -> None:
-        self._key_dtype = dtypes.as_dtype(key_dtype)
-        self._value_dtype = dtypes.as_dtype(value_dtype)
+        super().__init__(key_dtype, value_dtype)
         self._name = name
         if self._key_dtype not in _KEY_DTYPES:
             refuse(self, "keys must be string, int32 or int64; cast them", NotFoundError, dtype=self._key_dtype.name)
-
-    @property
-    def key_dtype(self) -> dtypes.DType:
-        """The dtype of keys."""
-        return self._key_dtype
-
-    @property
-    def value_dtype(self) -> dtypes.DType:
-        """The dtype of values."""
-        return self._value_dtype
 
     @property
     def name(self) -> str | None:
