@@ -64,11 +64,6 @@ def _is_op_determinism_enabled() -> bool:
     return False
 
 
-def _public_names_for_tf_slim(names: str) -> tuple[tuple[str, Any, str], ...]:
-    """Returns the rows of ``names``, separated by spaces, that fastgrad has under the same public names and tf-slim uses."""
-    return tuple((name, name, "tf-slim") for name in names.split())
-
-
 PRIVATE_NAMES: dict[str, tuple[tuple[str, Any, str], ...]] = {
     # module: (name, fastgrad's public name or a function, packages that use it)
     "eager.context": (
@@ -106,35 +101,65 @@ PRIVATE_NAMES: dict[str, tuple[tuple[str, Any, str], ...]] = {
     ),
     "ops.array_ops": (
         ("boolean_mask", "compat.v1.boolean_mask", "tf-slim"),
+        ("concat", "concat", "tf-slim"),
         ("expand_dims", "compat.v1.expand_dims", "qkeras, tf-slim"),
         ("gather_nd", "compat.v1.gather_nd", "tf-slim"),
+        ("identity", "identity", "tf-slim"),
+        ("one_hot", "one_hot", "tf-slim"),
+        ("ones", "ones", "tf-slim"),
         ("ones_like", "compat.v1.ones_like", "tf-slim"),
         ("pad", "compat.v1.pad", "qkeras, tf-slim"),
+        ("rank", "rank", "tf-slim"),
         ("reshape", "reshape", "qkeras, tf-slim"),
         ("shape", "compat.v1.shape", "qkeras, tf-slim"),
         ("size", "compat.v1.size", "qkeras, tf-slim"),
+        ("slice", "slice", "tf-slim"),
         ("split", "split", "qkeras"),
         ("squeeze", "compat.v1.squeeze", "qkeras, tf-slim"),
+        ("stop_gradient", "stop_gradient", "tf-slim"),
+        ("tile", "tile", "tf-slim"),
         ("transpose", "compat.v1.transpose", "tf-slim"),
         ("where", "compat.v1.where", "tf-slim"),
+        ("zeros", "zeros", "tf-slim"),
         ("zeros_like", "compat.v1.zeros_like", "tf-slim"),
-        *_public_names_for_tf_slim("concat identity one_hot ones rank slice stop_gradient tile zeros"),
     ),
     "ops.control_flow_ops": (
         ("group", "group", "tf-slim"),
         ("no_op", "no_op", "tf-slim"),
     ),
     "ops.math_ops": (
+        ("abs", "abs", "tf-slim"),
+        ("add", "add", "tf-slim"),
+        ("add_n", "add_n", "tf-slim"),
         ("cast", "cast", "qkeras, tf-slim"),
+        ("cumsum", "cumsum", "tf-slim"),
+        ("equal", "equal", "tf-slim"),
+        ("exp", "exp", "tf-slim"),
+        ("floor", "floor", "tf-slim"),
+        ("greater", "greater", "tf-slim"),
+        ("greater_equal", "greater_equal", "tf-slim"),
         ("is_nan", "math.is_nan", "keras"),
+        ("less", "less", "tf-slim"),
+        ("less_equal", "less_equal", "tf-slim"),
         ("log", "math.log", "tf-slim"),
+        ("logical_and", "logical_and", "tf-slim"),
+        ("logical_not", "logical_not", "tf-slim"),
+        ("logical_or", "logical_or", "tf-slim"),
+        ("matmul", "matmul", "tf-slim"),
+        ("maximum", "maximum", "tf-slim"),
+        ("minimum", "minimum", "tf-slim"),
+        ("multiply", "multiply", "tf-slim"),
+        ("negative", "negative", "tf-slim"),
+        ("not_equal", "not_equal", "tf-slim"),
+        ("range", "range", "tf-slim"),
+        ("reduce_any", "reduce_any", "tf-slim"),
+        ("reduce_max", "reduce_max", "tf-slim"),
+        ("reduce_mean", "reduce_mean", "tf-slim"),
+        ("reduce_min", "reduce_min", "tf-slim"),
+        ("reduce_prod", "reduce_prod", "tf-slim"),
+        ("reduce_sum", "reduce_sum", "tf-slim"),
         ("rsqrt", "math.rsqrt", "qkeras, tf-slim"),
         ("sqrt", "sqrt", "qkeras, tf-slim"),
-        *_public_names_for_tf_slim(
-            "abs add add_n cumsum equal exp floor greater greater_equal less less_equal logical_and "
-            "logical_not logical_or matmul maximum minimum multiply negative not_equal range reduce_any "
-            "reduce_max reduce_mean reduce_min reduce_prod reduce_sum"
-        ),
     ),
     "ops.nn": (("batch_normalization", "nn.batch_normalization", "qkeras, tf-slim"),),
     "ops.nn_ops": (("relu", "nn.relu", "tf-slim"),),
