@@ -171,6 +171,10 @@ def _overview(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 def _other_derivatives(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yields a table of the other derivatives of the functions: fastgrad's CPU time, and JAX's over it."""
+    rows = {case.report: [_cell(results.get(f"{case.name}_{other}")) for other in ALL] for case in CASES.values()}
+    rows = {report: cells for report, cells in rows.items() if any(cells)}
+    if not rows:
+        return
     yield "## Other derivatives of the same functions\n\n"
     yield (
         "`jvp` is the value and its derivative along a direction, `hvp` the Hessian matrix times a direction, `jacobian` the gradient by forward mode. Each\n"
@@ -178,10 +182,8 @@ def _other_derivatives(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str
         "`jax.hessian`, each within `jax.jit`.\n\n"
     )
     yield f"| report | {' | '.join(f'`{other}`' for other in ALL)} |\n| --- |{' ---: |' * len(ALL)}\n"
-    for case in CASES.values():
-        cells = [_cell(results.get(f"{case.name}_{other}")) for other in ALL]
-        if any(cells):
-            yield f"| {case.report} | {' | '.join(cells)} |\n"
+    for report, cells in rows.items():
+        yield f"| {report} | {' | '.join(cells)} |\n"
     yield "\n"
 
 
