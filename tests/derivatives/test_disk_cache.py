@@ -464,6 +464,31 @@ def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
     assert answers == [f"{[w, w]} 0\n", f"{[w, w]} 1\n"]
 
 
+def test_a_caller_that_numba_keeps_has_the_large_functions_that_a_derivative_calls(tmp_path):
+    """A derivative that fastgrad keeps loads the machine code of these functions; Numba, which keeps the caller, knows nothing of them."""
+    (tmp_path / "caller.py").write_text(
+        "import numba\nimport numpy as np\nimport fastgrad as fg\n"
+        "slope = fg.grad(numba.njit(lambda a: np.linalg.det(a) + np.linalg.inv(a)[0, 1]))\n"
+        "@numba.njit(cache=True)\ndef twice(a):\n    return 2.0 * slope(a)\n"
+        "a = np.array([[2.0, 1.0], [0.5, 3.0]])\n"
+        "doubled = twice(a).tolist()\n"
+        "print(slope(a).tolist(), doubled, sum(twice.stats.cache_hits.values()))\n"
+    )
+    environment = {**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(PACKAGE.parent)}
+    answers = [
+        subprocess.check_output([sys.executable, "caller.py"], cwd=tmp_path, env=environment, text=True, timeout=600)
+        for _ in range(2)
+    ]
+    a = np.array([[2.0, 1.0], [0.5, 3.0]])
+    inverse = np.linalg.inv(a)
+    slope = np.linalg.det(a) * inverse.T - np.outer(inverse.T[:, 0], inverse.T[1])
+    for hits, answer in enumerate(answers):
+        gradient, doubled, found = json.loads(f"[{answer.replace('] [', '], [').replace(']] ', ']], ')}]")
+        np.testing.assert_allclose(gradient, slope, rtol=1e-14)
+        np.testing.assert_allclose(doubled, 2.0 * slope, rtol=1e-14)
+        assert found == hits
+
+
 # ---- in one process -------------------------------------------------------------------------------------------------
 
 RATE = 2.0

@@ -1,12 +1,14 @@
 """Functions of this package that compiled code calls: they can be called from Python, too."""
 
 import re
+import time
 
 import numba
 import numpy as np
 import pytest
 from numba import types
 
+import fastgrad as fg
 from fastgrad._src.derivatives.codegen.matrix_products import _add_matrix_product, add_product
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import codegen
@@ -68,3 +70,17 @@ def test_numba_links_no_pointer_that_is_made_of_one_summand_of_an_address(monkey
     for text in texts:
         assert not re.findall(r"%sunkaddr\d* = inttoptr", text)
         assert "getelementptr i8, ptr null" not in text
+
+
+def test_derivatives_call_the_machine_code_of_large_functions():
+    salt = time.time_ns() % 2**40 + 1.0  # a derivative that is on no disk
+    inverse = numba.njit(lambda a: np.linalg.inv(a)[0, 1] * salt)
+    gradient = fg.grad(inverse)
+    np.testing.assert_allclose(gradient(np.eye(2)), [[0.0, -salt], [0.0, 0.0]])
+    (derivative,) = gradient.overloads.values()
+    called = [library.called_as[1] for library in derivative.library.called]
+    assert "_inv_adjoint" in called
+    own, whole = str(derivative.library.own_module()), str(derivative.library._get_module_for_linking())
+    definition = r"^define .*_inv_adjoint_"
+    assert not re.search(definition, own, re.MULTILINE)
+    assert re.search(definition, whole, re.MULTILINE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import itertools
 from typing import Any
 
@@ -93,7 +95,73 @@ def _module_for_linking(module: Any) -> Any:
     return copy
 
 
-class LaneLibrary(CodeLibrary):
+CALLED: dict[tuple[str, str], Any] = {}
+"""The dispatchers of the functions of this package whose machine code derivatives call, by module and name."""
+
+
+def load_called(module: str, name: str, argument_types: tuple[Any, ...]) -> None:
+    """Loads the machine code of a function that derivatives call, or compiles it."""
+    importlib.import_module(module)
+    CALLED[module, name].compile(argument_types)
+
+
+class CallingLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
+    """The code of functions, which calls the machine code of large functions of this package. All other functions that it calls are linked.
+
+    Attributes:
+        called: the libraries of the large functions.
+    """
+
+    def __init__(self, owner: Any, name: str) -> None:
+        super().__init__(owner, name)
+        self.called: list[Any] = []
+        self._whole: Any = None
+
+    def add_linking_library(self, library: Any) -> None:
+        """Adds the library of a function that is called."""
+        library._ensure_finalized()
+        of_this = [library] if getattr(library, "called_as", None) is not None else getattr(library, "called", [])
+        self.called += [one for one in of_this if one not in self.called]
+        if library not in of_this:
+            super().add_linking_library(library.own_code if of_this else library)
+
+    @functools.cached_property
+    def own_code(self) -> _OwnCode:
+        """The code without that of the large functions."""
+        return _OwnCode(self)
+
+    def own_module(self) -> Any:
+        """Returns the LLVM module of the code without that of the large functions."""
+        return super()._get_module_for_linking()
+
+    def _get_module_for_linking(self) -> Any:
+        """Returns the LLVM module for libraries of Numba, which may be kept on disk: the large functions are a part of it."""
+        if self._whole is None:
+            self._whole = self.own_module()
+            if self.called:
+                self._whole = self._whole.clone()
+            for library in self.called:
+                self._whole.link_in(library._get_module_for_linking(), preserve=True)
+        return self._whole
+
+
+class _OwnCode:
+    """A library for linking that has no code of the large functions which another library calls."""
+
+    def __init__(self, library: CallingLibrary) -> None:
+        self._library = library
+        self._reload_init = library._reload_init
+        self._get_module_for_linking = library.own_module
+
+    def _ensure_finalized(self) -> None:
+        self._library._ensure_finalized()
+
+
+class DerivativeLibrary(CallingLibrary, CodeLibrary):
+    """The code of a derivative."""
+
+
+class LaneLibrary(DerivativeLibrary):
     """The code of a derivative that computes several tangents in the lanes of vectors."""
 
     def _run_passes(self) -> None:
@@ -135,6 +203,14 @@ class UseCodeLibrary(FunctionPass):
         """Sets ``state.library``."""
         state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
         return False
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class UseDerivativeLibrary(UseCodeLibrary):
+    """Makes the code library of a derivative, which does not link all functions that it calls."""
+
+    _name = "fastgrad_calling_library"
+    library = DerivativeLibrary
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 
 from fastgrad._src.jit import cache, exponential, store
-from fastgrad._src.jit.code_library import ARRAY_EXPRESSION, NAME_LENGTH
+from fastgrad._src.jit.code_library import ARRAY_EXPRESSION, NAME_LENGTH, load_called
 from fastgrad._src.jit.key_texts import NoKeyError, type_text
 from fastgrad._src.jit.native import target_machine, undefined_symbols
 from fastgrad._src.jit.numba_canaries import Feature
@@ -34,6 +34,7 @@ from fastgrad._src.jit.numba_internals import (
     serialize,
     sigutils,
 )
+from fastgrad._src.jit.numba_registries import load_registries
 from fastgrad._src.jit.source_files import remembered_sources_key
 
 _MOST_IN_MEMORY = 256
@@ -108,12 +109,14 @@ class DispatcherCache(NullCache):  # type: ignore[misc]
         ):  # each dispatcher has an entry of its own, which it removes when it is deleted
             entry_point = target.get_executable(known.library, known.fndesc, known.environment)
             return known._replace(entry_point=entry_point, metadata=None)
-        reduced, environments = pickle.loads(zlib.decompress(known.code))  # noqa: S301 - other users can't write it, see jit/cache.py
+        reduced, environments, called = pickle.loads(zlib.decompress(known.code))  # noqa: S301 - other users can't write it, see jit/cache.py
         rtsys.initialize(target)
         if "numba_parallel_for" in known.symbols:
             parallel._launch_threads()  # Numba knows it from then on
+        for function in called:
+            load_called(*function)
         if not _has_symbols(known.symbols):
-            target.refresh()  # loads all that Numba has: it takes longer than all else here
+            load_registries(target)  # loads all that Numba has: it takes longer than all else here
             if not _has_symbols(known.symbols):
                 return None
         result = compiler.CompileResult._rebuild(target, *reduced)
@@ -151,7 +154,8 @@ class DispatcherCache(NullCache):  # type: ignore[misc]
             content = _content_at(content, lines)
         COMPILED.put(content, result)
         if symbols is not None:
-            code = zlib.compress(serialize.dumps((reduced, environments)), 1)
+            called = [function.called_as for function in getattr(library, "called", ())]
+            code = zlib.compress(serialize.dumps((reduced, environments, called)), 1)
             store.save(content, cache.Entry(code, tuple(symbols)))
 
     def _known(self, content: str) -> tuple[str, Any]:

@@ -8,10 +8,11 @@ from types import FunctionType
 from typing import Any
 
 import numba
+from llvmlite import binding as llvm
 from numba import types
 
 from fastgrad._src.jit.body import digest
-from fastgrad._src.jit.code_library import NAME_LENGTH, UNKEYED, UseCodeLibrary
+from fastgrad._src.jit.code_library import CALLED, NAME_LENGTH, UNKEYED, UseCodeLibrary
 from fastgrad._src.jit.dispatcher_cache import DispatcherCache
 from fastgrad._src.jit.jit_switch import jit_is_disabled
 from fastgrad._src.jit.key_texts import NoKeyError, type_text
@@ -60,10 +61,18 @@ class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
     """A dispatcher of a function of this package, whose machine code is an entry of the kernel cache.
 
     The code is for calls by compiled functions. Calls from Python compile the function a second time, with wrappers: these take a third of a compilation.
+
+    Args:
+        function: the function.
+        options: Numba's.
+        is_linked: whether derivatives link the code, as LLVM IR. They call the machine code of the others, which LLVM need not compile with each derivative.
     """
 
-    def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:
+    def __init__(self, function: FunctionType, options: dict[str, Any], is_linked: bool) -> None:
         self._options = options
+        self._is_linked = is_linked
+        if not is_linked:
+            CALLED[function.__module__, function.__qualname__] = self
         without_wrappers = {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
         super().__init__(function, targetoptions={**without_wrappers, **options})
         self._compiler: Any = _NamingCompiler(function, self.targetdescr, self.targetoptions, self.key)
@@ -84,6 +93,15 @@ class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
             tuple(map(types.unliteral, args)), {name: types.unliteral(type) for name, type in kws.items()}
         )
 
+    def add_overload(self, result: Any) -> None:
+        """Adds what Numba made of the function for argument types."""
+        name = result.fndesc.llvm_func_name
+        if not self._is_linked and is_on(Feature.LIBRARIES) and UNKEYED not in name:
+            function, library = self.py_func, result.library
+            llvm.add_symbol(name, library.get_pointer_to_function(name))
+            library.called_as = function.__module__, function.__qualname__, tuple(result.signature.args)
+        super().add_overload(result)
+
     def key(self, argument_types: tuple[Any, ...]) -> str | None:
         """Returns the hash of the function's name and its argument types; the cache adds the files of this package."""
         function = self.py_func
@@ -94,10 +112,10 @@ class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
         return digest("\n".join(words).encode())
 
 
-def njit_kept_on_disk(**options: Any) -> Callable[[Any], Any]:
+def njit_kept_on_disk(is_linked: bool = True, **options: Any) -> Callable[[Any], Any]:
     """Returns a decorator as ``numba.njit(**options)`` is one, for functions of this package whose code is kept on disk."""
 
     def decorate(function: Any) -> Any:
-        return function if jit_is_disabled() else LibraryFunction(function, options)
+        return function if jit_is_disabled() else LibraryFunction(function, options, is_linked)
 
     return decorate

@@ -94,6 +94,9 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
         self.setup_function(fndesc)
         self.extract_function_arguments()
         self.pre_lower()
+        # The entry block, which gets all allocations of the stack, has no end before all is written: to insert before the end takes a search.
+        entry, start = self.builder.block, self.function.append_basic_block("start")
+        self.builder.position_at_end(start)
         exit_block = self.function.append_basic_block("exceptional_exit")
         with self.builder.goto_block(exit_block):
             self.builder.phi(llvm_ir.IntType(32))
@@ -131,6 +134,8 @@ class CodeLower(lowering.BaseLower):  # type: ignore[misc]  # Numba has no types
             self._return(self.keep(self.expressions.value(code.call(code.GENERAL, *written.parameters))))
         del self.function.exceptional_exit
         write_exceptional_exit(self.builder, exit_block, self._references.release)
+        self.builder.position_at_end(entry)
+        self.builder.branch(start)
         # Older releases of Numba drop all reference counts of a function whose typed calls return none. Here they see no calls.
         self.module.add_named_metadata("numba_args_may_always_need_nrt", [llvm_ir.Constant(llvm_ir.IntType(1), 1)])
         self.post_lower()

@@ -21,7 +21,7 @@ from numba import types
 from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.codegen.functions_of_code import code_of
 from fastgrad._src.derivatives.codegen.shape_errors import REPLACEMENTS
-from fastgrad._src.jit.code_library import UseCodeLibrary
+from fastgrad._src.jit.code_library import CallingLibrary, UseCodeLibrary
 from fastgrad._src.jit.compiler_passes import FunctionPass, LoweringPass
 from fastgrad._src.jit.gc_pause import pause_gc
 from fastgrad._src.jit.libraries import package_of
@@ -32,7 +32,6 @@ from fastgrad._src.jit.numba_internals import (
     CPUDispatcher,
     Dispatcher,
     FixupArgs,
-    JITCodeLibrary,
     NativeLowering,
     NopythonTypeInference,
     NullCache,
@@ -76,7 +75,7 @@ class _TypeInference(compiler.CompilerBase):  # type: ignore[misc]
         return [passes]
 
 
-class _LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
+class _LinkedLibrary(CallingLibrary):
     """The LLVM IR of a function that is only linked into other libraries, which optimize it."""
 
     def _optimize_final_module(self) -> None:

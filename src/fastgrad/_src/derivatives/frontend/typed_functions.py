@@ -43,6 +43,7 @@ from fastgrad._src.jit.numba_internals import (
     register_pass,
     with_captured_values,
 )
+from fastgrad._src.jit.numba_registries import load_registries
 
 
 class TypedFunction(NamedTuple):
@@ -302,8 +303,8 @@ def _typed_function(compiled: Any, argument_types: tuple[types.Type, ...]) -> Ty
     flags.nrt = True
     flags.enable_ssa = True
     typing, target = cpu_target.typing_context, cpu_target.target_context
+    load_registries(target)
     typing.refresh()
-    target.refresh()
     library = target.codegen().create_library("fastgrad._src.derivatives")
     return_type = None if signature is None else signature.return_type
     local_types = dict(getattr(compiled, "locals", {}))
