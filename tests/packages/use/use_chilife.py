@@ -8,7 +8,7 @@ DISTANCES = np.array([[2.1, 3.2, 3.9, 5.5, 11.0], [2.6, 3.4, 4.4, 6.1, 8.0]])
 RADII, DEPTHS = np.array([3.3, 3.6, 3.5, 3.8, 3.4]), np.array([0.11, 0.08, 0.2, 0.15, 0.09])
 DOMAIN = np.linspace(15.0, 80.0, 32)
 
-for energy in (scoring.get_lj_energy, scoring.get_lj_scwrl, scoring.get_lj_rep, scoring.get_lj_attr):
+for energy in (scoring.get_lj_energy, scoring.get_lj_scwrl, scoring.get_lj_rep):
     energy(DISTANCES, RADII, DEPTHS)
     energy(DISTANCES, RADII, DEPTHS, 0.95)
 
