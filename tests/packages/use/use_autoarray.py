@@ -54,7 +54,9 @@ mapper_numba_util.adaptive_pixel_signal_sums_from(4, 0.9 * np.ones((6, 1)), pixe
 splits = np.array([[index // 4, (index // 4 + 1) % 2, -1, -1] for index in range(8)])
 split_weights = -random.uniform(0.1, 0.5, splits.shape)
 regularization_util._reg_split_kernel(splits.copy(), np.full(8, 2), split_weights.copy())
-regularization_util._pixel_splitted_regularization_matrix_kernel(np.array([0.7, 1.3]), splits, np.full(8, 2), split_weights)
+regularization_util._pixel_splitted_regularization_matrix_kernel(
+    np.array([0.7, 1.3]), splits, np.full(8, 2), split_weights
+)
 
 points, weights = np.sort(random.normal(size=12)), np.full(12, 1.0 / 12.0)
 prefix = np.concatenate([[0.0], np.cumsum(weights)])
@@ -64,7 +66,7 @@ _sibson_numba._np_maximum(0.3, 0.8)
 centres = np.array([[1, 1], [2, 3], [0, 0], [4, 4]])
 total = overlay.total_pixels_2d_from(MASK, centres)
 chosen = overlay.overlay_for_mask_from(total, MASK, centres)
-overlay.overlay_via_unmasked_overlaid_from(random.normal(size=(4, 2)), chosen)
+overlay.overlay_via_unmasked_overlaid_from(random.normal(size=(4, 2)), chosen.astype(int))
 
 coarse_interp_util.binned_image_from(random.normal(size=(6, 6)), 2)
 coarse_interp_util.bilinear_weights_from_box(np.array([0.0, 1.0]), np.array([1.0, 0.0]), (0.3, 0.6))

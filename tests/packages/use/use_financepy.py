@@ -21,6 +21,7 @@ from financepy.models import (
     volatility_fns,
 )
 from financepy.products.equity import equity_binomial_tree
+from financepy.products.equity.equity_binomial_tree import EquityTreeExerciseTypes, EquityTreePayoffTypes
 from financepy.utils import math
 
 random = np.random.default_rng(0)
@@ -39,7 +40,8 @@ black.calculate_d1_d2(0.04, 0.75, 0.045, 0.3)
 black_scholes_mc._value_mc_numpy_numba(*OPTION[:3], CALL, *OPTION[3:], 200, 7, 0)
 black_scholes_mc._value_mc_numba_only(*OPTION[:3], CALL, *OPTION[3:], 200, 7, 0)
 equity_crr_tree.crr_tree_val(100.0, 0.03, 0.01, 0.24, 12, 0.75, 4, 104.0, 1)
-equity_binomial_tree._value_once(100.0, 0.03, 0.01, 0.24, 12, 0.75, 4, 1, np.array([1.0, 104.0]))
+american = EquityTreePayoffTypes.VANILLA_OPTION, EquityTreeExerciseTypes.AMERICAN, np.array([1.0, 104.0])
+equity_binomial_tree._value_once(100.0, 0.03, 0.01, 0.24, 12, 0.75, *american)
 
 for module, parameters in ((sabr, (0.04, 0.5, -0.3, 0.4)), (sabr_shifted, (0.04, 0.5, -0.3, 0.4, 0.01))):
     name = "vol_function_sabr" if module is sabr else "vol_function_shifted_sabr"
@@ -75,7 +77,9 @@ hw_tree.american_bond_option_tree_fast(1.0, *option[2:], 3, 0.01, 0.1, *branches
 hw_tree.p_fast(0.5, 2.0, 0.03, 0.01, 0.98, 0.979, 0.94, 0.01, 0.1)
 branches = bk_tree.build_tree_fast(0.1, 0.2, times, 5, curve)[:6]
 bk_tree.american_bond_option_tree_fast(*option, 3, YEARS, DISCOUNTS, times, *branches, 0.1)
-bk_tree.callable_puttable_bond_tree_fast(coupon_times, coupons, *calls, 100.0, 0.2, 0.1, *branches, times, YEARS, DISCOUNTS)
+bk_tree.callable_puttable_bond_tree_fast(
+    coupon_times, coupons, *calls, 100.0, 0.2, 0.1, *branches, times, YEARS, DISCOUNTS
+)
 bdt_tree.build_tree_fast(0.2, times, 5, curve)
 
 PROBABILITIES, RECOVERIES = np.array([0.95, 0.9, 0.97, 0.93]), np.full(4, 0.4)

@@ -92,9 +92,7 @@ generic.applymap_nb(CLOSE, grow)
 averages = indicators.ma_cache_nb(CLOSE, [3, 5], [False, False], False)
 indicators.ma_apply_nb(CLOSE, 5, False, False, averages)
 indicators.mstd_apply_nb(CLOSE, 5, False, False, 0, indicators.mstd_cache_nb(CLOSE, [5], [False], False, 0))
-indicators.bb_apply_nb(
-    CLOSE, 5, False, 2.0, False, 0, *indicators.bb_cache_nb(CLOSE, [5], [False], [2.0], False, 0)
-)
+indicators.bb_apply_nb(CLOSE, 5, False, 2.0, False, 0, *indicators.bb_cache_nb(CLOSE, [5], [False], [2.0], False, 0))
 indicators.rsi_apply_nb(CLOSE, 5, False, False, indicators.rsi_cache_nb(CLOSE, [5], [False], False))
 bars = ARGUMENTS["high"], ARGUMENTS["low"], CLOSE
 indicators.stoch_apply_nb(*bars, 5, 3, False, False, indicators.stoch_cache_nb(*bars, [5], [3], [False], False))
