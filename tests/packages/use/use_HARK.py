@@ -1,8 +1,8 @@
-"""Models of consumption of HARK that are solved by Numba, its interpolation, transition matrices and crossings of value functions."""
+"""A model of consumption of HARK that Numba solves, its interpolation, transition matrices and crossings of value functions."""
 
 import numpy as np
 from HARK import SSJutils, dcegm, interpolation, mat_methods, numba_tools, simulator, utilities
-from HARK.ConsumptionSaving.ConsIndShockModelFast import IndShockConsumerTypeFast, PerfForesightConsumerTypeFast
+from HARK.ConsumptionSaving.ConsIndShockModelFast import PerfForesightConsumerTypeFast
 from numba.typed import List
 
 random = np.random.default_rng(0)
@@ -13,9 +13,6 @@ POINTS = np.array([0.21, 0.97, 1.63, 3.1, 5.2])
 PROBABILITIES = np.array([0.1, 0.3, 0.25, 0.2, 0.15])
 
 PerfForesightConsumerTypeFast(verbose=0).solve()
-for options in ({}, {"CubicBool": True, "vFuncBool": True}):
-    few = {"aXtraCount": 6, "PermShkCount": 2, "TranShkCount": 2}
-    IndShockConsumerTypeFast(verbose=0, **few, **options).solve()
 
 for name in ("", "P", "PP", "_inv", "P_inv", "_invP", "P_invP"):
     getattr(numba_tools, f"CRRAutility{name}")(-0.7 if name in ("_inv", "_invP") else 0.7, 2.3)
