@@ -128,3 +128,22 @@ def test_what_numba_refuses_is_refused():
         call(1.5)
     with pytest.raises(numba.TypingError):
         fg.grad(call)(1.5)
+
+
+@numba.vectorize(["float64(float64)"])
+def root_or_error(x):
+    if x < 0.0:
+        raise ValueError("a root of a negative number")
+    return math.sqrt(x)
+
+
+@numba.njit
+def root_of_number(x):
+    return root_or_error(x) + x
+
+
+def test_a_derivative_raises_what_compiled_callers_of_a_vectorized_function_ignore():
+    assert root_of_number(-4.0) == -4.0  # Numba reads 0 as the result of the call that raised
+    for derivative in (fg.grad(root_of_number), lambda x: fg.jvp(root_of_number, (x,), (1.0,))):
+        with pytest.raises(ValueError, match="a root of a negative number"):
+            derivative(-4.0)
