@@ -73,6 +73,20 @@ def updated(a, n):
 
 
 @numba.njit
+def common(a, n):
+    s = set(n)
+    t = s.intersection({n[0], 2, n[2] + 1, 500})
+    t.add(77)
+    total = a[0] * len(t)
+    for k in range(n.size):
+        if n[k] in t:
+            total = total * a[1] + a[2]
+    for i in sorted(s.intersection(t)):
+        total += a[2] * i
+    return total
+
+
+@numba.njit
 def copied(a, n):
     s = set([i * i % 23 for i in n])  # noqa: C403  # Numba has no comprehensions of sets
     t = s.copy()
@@ -196,7 +210,7 @@ def passed_on(a, n):
 
 FUNCTIONS = [
     *(changed_by_a_callee, passed_on),
-    *(variable, few_numbers, added, removed, updated, copied, set_of_a_set, floats, active_floats),
+    *(variable, few_numbers, added, removed, updated, common, copied, set_of_a_set, floats, active_floats),
     *(contained_floats, made_by_the_caller, broken_off, numbers_beside, small_integers),
 ]
 

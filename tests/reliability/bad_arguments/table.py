@@ -184,6 +184,7 @@ METHODS: dict[str, dict[str, Row]] = {
         "clear": of_set("items.clear()"),
         "copy": of_set("items = items.copy(); items.remove(m)"),
         "discard": of_set("items.discard(m)"),
+        "intersection": of_set("items = items.intersection({m, 2})"),
         "remove": of_set("items.remove(m)"),
         "update": of_set("items.update([m, k])"),
     },

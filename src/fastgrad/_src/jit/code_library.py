@@ -20,6 +20,8 @@ from fastgrad._src.jit.stack_slots import register_symbols
 NAME_LENGTH = 24
 """The number of digits of a key that a function's name has."""
 ARRAY_EXPRESSION = "__numba_array_expr"
+MOST_BLOCKS_TWICE = 1_500
+"""The most blocks of a module that LLVM optimizes twice, as Numba does. The code of larger ones is as fast after one time, which takes two thirds as long."""
 UNKEYED = "unkeyed"
 """The start of these digits of a function without a key."""
 
@@ -69,7 +71,11 @@ class CodeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no
         exponential.inline_exponentials(self._final_module, self._codegen)
 
     def _run_passes(self) -> None:
-        super()._optimize_final_module()
+        if sum(1 for function in self._final_module.functions for _ in function.blocks) <= MOST_BLOCKS_TWICE:
+            super()._optimize_final_module()
+            return
+        passes, builder = self._codegen._module_pass_manager()
+        passes.run(self._final_module, builder)
 
     def _finalize_final_module(self) -> None:
         self._shared_module = _module_for_linking(self._final_module)

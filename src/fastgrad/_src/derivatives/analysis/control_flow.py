@@ -12,6 +12,18 @@ from fastgrad._src.derivatives.ir.statements import NextIteration, Statement
 Part = TypeVar("Part")
 
 
+def _settled(
+    values: dict[Block, set[Part]], value_of: Callable[[Block], set[Part]], blocks: list[Block]
+) -> dict[Block, set[Part]]:
+    """Computes the values of blocks, which follow from one another, until none changes; returns them."""
+    before: dict[Block, set[Part]] = {}
+    while values != before:
+        before = dict(values)
+        for block in blocks:
+            values[block] = value_of(block)
+    return values
+
+
 def add_reachable(reached: set[Part], starts: Iterable[Part], following: Callable[[Part], Iterable[Part]]) -> set[Part]:
     """Adds parts to those that are reached, and what follows them, directly or not; goes on from none that was reached before. Returns the set."""
     pending = [*starts]
@@ -86,15 +98,11 @@ class ControlFlow:
     def _find_dominators(self) -> dict[Block, set[Block]]:
         dominators = {block: set(self.blocks) for block in self.blocks}
         dominators[self.blocks[0]] = {self.blocks[0]}
-        changed = True
-        while changed:
-            changed = False
-            for block in self.blocks[1:]:
-                common = set.intersection(*[dominators[before] for before in self.predecessors[block]]) | {block}
-                if common != dominators[block]:
-                    dominators[block] = common
-                    changed = True
-        return dominators
+
+        def common(block: Block) -> set[Block]:
+            return set.intersection(*[dominators[before] for before in self.predecessors[block]]) | {block}
+
+        return _settled(dominators, common, self.blocks[1:])
 
     def _find_loops(self) -> dict[Block, set[Block]]:
         loops: dict[Block, set[Block]] = {}
@@ -118,30 +126,23 @@ class ControlFlow:
         """Returns for each block the memory that may be written after its end."""
         written = {block: set().union(*map(written_memory, block.statements)) for block in self.blocks}
         after: dict[Block, set[Root]] = {block: set() for block in self.blocks}
-        changed = True
-        while changed:
-            changed = False
-            for block in reversed(self.blocks):
-                later = set().union(*[written[successor] | after[successor] for successor in block.successors])
-                if later != after[block]:
-                    after[block] = later
-                    changed = True
-        return after
+
+        def later(block: Block) -> set[Root]:
+            return set().union(*[written[successor] | after[successor] for successor in block.successors])
+
+        return _settled(after, later, self.blocks[::-1])
 
     def live_arrays(self) -> dict[Block, set[Root]]:
         """Returns for each block the memory whose contents are read or written after its phis, before it is allocated again."""
         live: dict[Block, set[Root]] = {block: set() for block in self.blocks}
-        changed = True
-        while changed:
-            changed = False
-            for block in reversed(self.blocks):
-                alive = self.live_at_end(block, live)
-                for statement in reversed(block.statements):
-                    self.step_liveness_backward(statement, alive)
-                if alive != live[block]:
-                    live[block] = alive
-                    changed = True
-        return live
+
+        def alive(block: Block) -> set[Root]:
+            found = self.live_at_end(block, live)
+            for statement in reversed(block.statements):
+                self.step_liveness_backward(statement, found)
+            return found
+
+        return _settled(live, alive, self.blocks[::-1])
 
     def live_at_end(self, block: Block, live: dict[Block, set[Root]]) -> set[Root]:
         """Returns the memory that is live after a block's last statement, from what is live after the phis of all blocks."""

@@ -132,6 +132,13 @@ def add_keys(keys, more):  # type: ignore[no-untyped-def]
             keys.append(key)
 
 
+def add_common_keys(keys, first, second):  # type: ignore[no-untyped-def]
+    """Adds the keys that two sets have to those of a set."""
+    for key in first:
+        if key in second:
+            keys.append(key)
+
+
 def set_items(mapping, items):  # type: ignore[no-untyped-def]
     """Sets the values of keys, which are pairs."""
     for key, value in items:
@@ -240,6 +247,14 @@ def _add_elements(lowering: Lowering, mapping: Mapping, more: Any) -> None:
     lowering.calls.inline(add_keys, [mapping.keys, keys])
 
 
+def _intersection(lowering: Lowering, mapping: Mapping, other: Mapping) -> Any:
+    result = new_mapping(lowering, mapping.type, [])
+    if not _has_plain_keys(mapping):
+        return NotImplemented
+    lowering.calls.inline(add_common_keys, [result.keys, mapping.keys, other.keys])
+    return result
+
+
 def sorted_keys(lowering: Lowering, keys: Any, *, result_type: types.Type) -> Any:
     """Lowers ``sorted(set)``; the result is the same whatever the order of a set is."""
     if not (isinstance(keys, Mapping) and keys.kind == "set" and _has_plain_keys(keys)):
@@ -332,5 +347,6 @@ methods.RULES["set"] = {
     "remove": _rule(remove_key),
     "discard": _rule(discard_key),
     "update": _add_elements,
+    "intersection": _intersection,
     **dict.fromkeys(["clear", "copy"], _call_for_each_list),
 }

@@ -44,8 +44,8 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
         is_reverse: whether a reverse sweep follows, which pays for moving loads out of loops.
     """
     _drop_unreachable_blocks(function)
-    _replace_trivial_phis(function)
-    _replace_trivial_array_phis(function)
+    _replace_scalars(function, _without_trivial_phis(function, _only_number))
+    _replace_roots(function, _without_trivial_phis(function, _only_array))
     _replace_scalars(function, find_constant_sizes(function))
     _drop_unused(function)
     _merge_chains(function)
@@ -53,7 +53,7 @@ def simplify(function: Function, is_reverse: bool = False) -> None:
     replace_induction_variables(function, lambda replaced: _replace_scalars(function, replaced))
     merge_equal_numbers(function, lambda replaced: _replace_scalars(function, replaced))
     if split_small_arrays(function, lambda replaced: _replace_scalars(function, replaced)):
-        _replace_trivial_phis(function)
+        _replace_scalars(function, _without_trivial_phis(function, _only_number))
         _drop_unused(function)
         _merge_chains(function)
         merge_equal_numbers(function, lambda replaced: _replace_scalars(function, replaced))
@@ -92,52 +92,41 @@ def _drop_unreachable_blocks(function: Function) -> None:
     function.counters = [counter for counter in function.counters if counter.block in reached]
 
 
-def _replace_trivial_phis(function: Function) -> None:
-    """Replaces the phis of scalars that have one value on all ways."""
-    replaced: dict[Operand, Operand] = {}
-    final = functools.partial(resolved, replaced)
-    changed = True
-    while changed:
-        changed = False
+def _without_trivial_phis(function: Function, source_of: Callable[[Any, dict[Any, Any]], Any]) -> dict[Any, Any]:
+    """Removes phis that have one value on all ways, which ``source_of`` returns; returns the values by the phis' targets."""
+    replaced: dict[Any, Any] = {}
+    before = -1
+    while len(replaced) > before:
+        before = len(replaced)
         for block in function.blocks:
             for phi in list(block.phis):
-                if isinstance(phi.target, Root):
-                    continue
-                values = {final(value) for value in phi.incoming.values()} - {phi.target}
-                if len(values) == 1:
-                    (only,) = values
-                    if isinstance(only, Scalar) and only.type == phi.target.type:
-                        replaced[phi.target] = only
-                        only.is_natural = only.is_natural or phi.target.is_natural
-                        block.phis.remove(phi)
-                        changed = True
-    _replace_scalars(function, replaced)
-
-
-def _replace_trivial_array_phis(function: Function) -> None:
-    """Replaces the phis of arrays that are one whole array on all ways, as after ``x += y`` in a loop."""
-    replaced: dict[Root, Root] = {}
-    changed = True
-    while changed:
-        changed = False
-        for block in function.blocks:
-            for phi in list(block.phis):
-                target = phi.target
-                views = [view for view in views_among(phi.incoming.values()) if view.is_whole()]
-                sources = {resolved(replaced, view.root) for view in views} - {target}
-                if not isinstance(target, Root) or len(views) < len(phi.incoming) or len(sources) != 1:
-                    continue
-                (source,) = sources
-                if (
-                    source.type == target.type
-                    and source.kind in ("parameter", "local", "phi")
-                    and not source.is_growing
-                ):
-                    replaced[target] = source
-                    source.is_written = source.is_written or target.is_written
+                source = source_of(phi, replaced)
+                if source is not None:
+                    replaced[phi.target] = source
                     block.phis.remove(phi)
-                    changed = True
-    _replace_roots(function, replaced)
+    return replaced
+
+
+def _only_number(phi: Any, replaced: dict[Any, Any]) -> Scalar | None:
+    """Returns the number that a phi has on all ways; None if it has several."""
+    values = [] if isinstance(phi.target, Root) else phi.incoming.values()
+    only, *others = {resolved(replaced, value) for value in values} - {phi.target} or [None]
+    if others or not isinstance(only, Scalar) or only.type != phi.target.type:
+        return None
+    only.is_natural = only.is_natural or phi.target.is_natural
+    return only
+
+
+def _only_array(phi: Any, replaced: dict[Any, Any]) -> Root | None:
+    """Returns the whole array that a phi has on all ways, as after ``x += y`` in a loop; None if it has several."""
+    views = [view for view in views_among(phi.incoming.values()) if view.is_whole()]
+    only, *others = {resolved(replaced, view.root) for view in views} - {phi.target} or [None]
+    if others or only is None or not isinstance(phi.target, Root) or len(views) < len(phi.incoming):
+        return None
+    if only.type != phi.target.type or only.kind not in ("parameter", "local", "phi") or only.is_growing:
+        return None
+    only.is_written = only.is_written or phi.target.is_written
+    return only
 
 
 def _replace_roots(function: Function, replaced: dict[Root, Root]) -> None:
