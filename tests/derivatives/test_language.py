@@ -54,6 +54,17 @@ def comprehension_of_a_name_in_use(x):
     return total * x[i]
 
 
+def comprehensions_in_branches(x):
+    """From Python 3.12 on the second one keeps a variable that has a value in the other branch alone."""
+    if x[0] > 10.0:
+        total = sum([item * x[0] for item in x])
+    elif x[0] > -10.0:
+        total = sum([item * x[1] for item in x])
+    else:
+        total = 0.0
+    return total
+
+
 def comprehension_in_comprehension(x):
     products = [[x[i] * x[j] for i in range(3)] for j in range(2)]
     return products[1][2] + len([1 for _ in range(2)]) * x[1]
@@ -219,6 +230,7 @@ FUNCTIONS = [
         sum_of_comprehension,
         comprehension_in_loop,
         comprehension_of_a_name_in_use,
+        comprehensions_in_branches,
         comprehension_in_comprehension,
         starred,
         list_that_grows_and_shrinks,

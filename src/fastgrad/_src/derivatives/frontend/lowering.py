@@ -306,7 +306,7 @@ class Lowering:
         )
 
     def _copy(self, name: str, variable: ir.Var) -> Any:
-        value = self.frame.values[variable.name]
+        value = self.frame.values.get(variable.name)  # a comprehension keeps an outer variable that may have no value
         return self.operands.optional_value(variable) if isinstance(value, Window) else value
 
     def _make_rules_of_values(self) -> dict[Any, Callable[[str, Any], Any]]:
