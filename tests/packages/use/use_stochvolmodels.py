@@ -60,11 +60,12 @@ expm._csqrt(0.3 + 0.8j)
 
 paths = np.tile(start[:, None], (1, 4)) * random.uniform(0.9, 1.1, (3, 4))
 split_simulation.drift_ode_solve(nodes, start, 0.22, 3.1, 2.7, paths[:, 0].copy(), weights, 0.02)
+wide = [np.tile(values[:, None], (1, 4)) for values in (nodes, start, weights)]
 for solve in ("drift_ode_solve2", "drift_ode_solve3"):
-    getattr(split_simulation, solve)(nodes, start, 0.22, 3.1, 2.7, paths, weights, 0.02)
+    getattr(split_simulation, solve)(wide[0], wide[1], 0.22, 3.1, 2.7, paths, wide[2], 0.02)
 normals = random.normal(size=(2, 5, 4))
-split_simulation.diffus_sde_solve_f64(paths, weights, 0.8, 0.02, 4, normals[0, 0])
-rough = nodes, weights, start, 0.22, 3.1, 2.7, 0.0, paths, -0.4, 0.8, np.linspace(0.0, 0.1, 6), 4, *normals
+split_simulation.diffus_sde_solve_f64(paths, wide[2], 0.8, 0.02, 4, normals[0, 0])
+rough = wide[0], wide[2], wide[1], 0.22, 3.1, 2.7, 0.0, paths, -0.4, 0.8, np.linspace(0.0, 0.1, 6), 4, *normals
 split_simulation.log_spot_full_combined_f64(*rough)
 single = [value.astype(np.float32) if isinstance(value, np.ndarray) else value for value in rough]
 split_simulation.log_spot_full_combined_f32(*single)

@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 from numba import njit
+from numba.core.errors import NumbaError
 from vectorbt.generic import nb as generic
 from vectorbt.indicators import nb as indicators
 from vectorbt.labels import nb as labels
@@ -18,7 +19,7 @@ ARGUMENTS = {
     "high": CLOSE + random.uniform(0.2, 1.0, CLOSE.shape),
     "low": CLOSE - random.uniform(0.2, 1.0, CLOSE.shape),
     "volume": random.uniform(100.0, 200.0, CLOSE.shape),
-    "value": CLOSE,
+    "value": 51.0,
     "init_value": CLOSE[0] * 0.98,
     "returns": RETURNS,
     "benchmark_rets": 0.7 * RETURNS + 0.01 * random.normal(size=RETURNS.shape),
@@ -80,11 +81,13 @@ for module in (indicators, generic, labels, returns):
         if "_1d_nb" in name or "_reduce_nb" in name or "_squeeze_nb" in name:
             values = {key: value[:, 0] if np.ndim(value) == 2 else value for key, value in values.items()}
             values["init_value"] = 49.0
+        if "init_value" in parameters:
+            values["value"] = values["close"]
         if not all(parameter in values for parameter in parameters):
             continue
         try:
             function(*(values[parameter] for parameter in parameters))
-        except (TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+        except (NumbaError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
             print(f"{name}{tuple(parameters)}: {str(error).splitlines()[0]}")
 generic.rolling_apply_nb(CLOSE, 5, 2, spread)
 generic.expanding_apply_nb(CLOSE, 2, spread)
