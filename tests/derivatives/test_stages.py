@@ -22,6 +22,7 @@ PRIVATE_IN = {
         "frontend.py",
         "intrinsics.py",
         "numba_internals.py",
+        "numba_registries.py",
         "numba_target.py",
         "phases.py",
     ],

@@ -224,6 +224,7 @@ _TABLE = {
         parameters numba.core.ir:Expr.getitem = cls value index loc
         parameters numba.core.ir_utils:build_definitions = blocks definitions
         names numba.core.bytecode:FunctionIdentity = from_function
+        names numba.np.linalg = ensure_blas
         parameters numba.core.compiler:DefaultPassBuilder.define_untyped_pipeline = state name
         names numba.core.compiler:CompilerBase = state define_pipelines
         names numba.core.compiler_machinery:PassManager = passes add_pass add_pass_after finalize
