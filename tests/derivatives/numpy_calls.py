@@ -522,7 +522,8 @@ def leaves(result: Any) -> list[np.ndarray]:
 
 def weights(result: np.ndarray) -> Any:
     """Returns the weights of a result in the sum whose gradients are compared."""
-    return (1.0 + 0.5 * np.arange(result.size)).reshape(result.shape)[()]
+    numbers = (1.0 + 0.5 * np.arange(result.size)).reshape(result.shape)
+    return numbers.astype(result.dtype if result.dtype.kind == "c" else float)[()]
 
 
 def float_positions(call: Call) -> tuple[int, ...]:

@@ -199,3 +199,23 @@ def test_a_result_of_constants_that_is_written_has_tangents():
     np.testing.assert_allclose(tangent, wanted, rtol=1e-14)
     (jacobian,) = fg.jacobian(written_result_of_constants, argnums=(0,))(x)
     np.testing.assert_allclose(jacobian @ direction, wanted, rtol=1e-14)
+
+
+def test_eigenvalues_of_a_matrix_without_symmetry():
+    """From NumPy 2.5 on they are complex numbers; complex ones have no derivative, or Numba refuses them."""
+
+    @numba.njit
+    def function(a):
+        values, vectors = np.linalg.eig(a)
+        return np.sum(np.real(values) ** 2) + np.sum(np.abs(np.real(vectors)) ** 3)
+
+    a = np.array([[2.0, 1.0, 0.3], [0.5, 3.0, 0.2], [0.1, 0.7, 5.0]])
+    gradient = fg.grad(function)(a)
+    for place in np.ndindex(a.shape):
+        step = np.zeros_like(a)
+        step[place] = 1e-6
+        difference = (function(a + step) - function(a - step)) / 2e-6
+        np.testing.assert_allclose(gradient[place], difference, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(fg.jvp(function, (a,), (1e6 * step,))[1], difference, rtol=1e-6, atol=1e-7)
+    with pytest.raises((ValueError, np.linalg.LinAlgError)):
+        fg.grad(function)(np.array([[0.0, 1.0], [-1.0, 0.0]]))

@@ -282,7 +282,16 @@ def eigvalsh(a: 2):
 
 
 @numba.njit
-def _eig_adjoint(gw, gv, w, v, a):
+def _real_eigen(w, v):
+    """Returns eigenvalues and vectors as real numbers; from NumPy 2.5 on they are complex."""
+    if np.any(np.imag(w) != 0.0):
+        raise np.linalg.LinAlgError("Complex eigenvalues of numpy.linalg.eig have no derivative.")
+    return np.real(w), np.ascontiguousarray(np.real(v))
+
+
+@numba.njit
+def _eig_adjoint(of_values, of_vectors, complex_w, complex_v, a):
+    (w, v), (gw, gv) = _real_eigen(complex_w, complex_v), (np.real(of_values), np.real(of_vectors))
     g, is_used = np.empty_like(v), has_nonzero(gv)
     for j in range(w.size):  # the vectors keep their length
         along = np.sum(v[:, j] * gv[:, j])
@@ -297,12 +306,13 @@ def _eig_adjoint(gw, gv, w, v, a):
 
 
 @numba.njit
-def _eig_tangent(t, w, v, a):
+def _eig_tangent(t, complex_w, complex_v, a):
+    w, v = _real_eigen(complex_w, complex_v)
     tw, k = eigen_tangents(solve_or_nan(v, t @ v), w)
     tv = v @ k
     for j in range(w.size):
         tv[:, j] -= v[:, j] * np.sum(v[:, j] * tv[:, j])
-    return tw, tv
+    return tw.astype(complex_w.dtype), tv.astype(complex_v.dtype)
 
 
 def eigvals(a: 2):
