@@ -73,7 +73,6 @@ def random(tf):
         ],
         "crop of the same size": lambda: layers.RandomCrop(6, 9)(x, training=True),
         "crop of smaller images": lambda: layers.RandomCrop(12, 12)(x, training=True).shape,
-        "brightness out of range": lambda: layers.RandomBrightness(1.5),
         "contrast of nothing": lambda: layers.RandomContrast(0.0)(x, training=True),
         "contrast out of range": lambda: layers.RandomContrast(-0.5),
         "rank 2": lambda: layers.RandomFlip()(x[0, 0], training=True),

@@ -96,7 +96,6 @@ def variables(tf):
         "random": lambda: [
             k.random_normal((2, 3)).shape,
             k.random_uniform((2,), dtype="float64").dtype,
-            k.truncated_normal((2,)).shape,
             k.random_bernoulli((3,), p=1.0),
         ],
     }
@@ -154,7 +153,6 @@ def products(tf):
         "conv2d: padding": lambda: k.conv2d(image, kernel, padding="full"),
         "conv3d": lambda: k.conv3d(_numbers(tf, 1, 3, 4, 3, 2), _numbers(tf, 2, 2, 2, 2, 3)),
         "padding": lambda: k.temporal_padding(matrices),
-        "batch_normalization": lambda: k.batch_normalization(image, 0.5, 2.0, 0.1, 1.5),
     }
 
 
