@@ -19,7 +19,7 @@ DERIVED_BY = "make_kernel_run"
 REASONS = {
     "a few calls of NumPy or SciPy are faster for few elements": """
         add_rows argsort assert check_numerics concat cumprod ends_turn floor_divide floordiv floormod
-        gather_segments pad pow random_order reduce_max reduce_min reduce_prod sort stack strided_slice_assign
+        gather_segments pad pow reduce_max reduce_min reduce_prod sort stack strided_slice_assign
         strided_slice_gradient true_positions truncatemod unique
         whole_turns""",
     "a few calls of NumPy are faster for many elements": """

@@ -20,7 +20,7 @@ WITHOUT = {
     "updates": "add_rows apply_adafactor_matrix apply_adafactor_vector apply_update apply_update_to_live_rows "
     "apply_update_to_rows scatter_into_variable sum_rows",
     "draws": "advance_generator dropout philox_words random_binomial random_bits random_bits_of_dropout random_categories random_gamma random_integers "
-    "random_integers_between random_normal random_order random_poisson random_shuffled_positions random_truncated_normal random_uniform",
+    "random_integers_between random_normal random_poisson random_shuffled_positions random_truncated_normal random_uniform",
     "assertions and turns": "assert assert_true ends_turn whole_turns",
     "sizes or ways that depend on values": "bincount combine_sets string_split true_positions unique",
     "Python, row by row": "bytes_split combined_non_max_suppression draw_bounding_boxes edit_distance non_max_suppression_padded "

@@ -294,7 +294,6 @@ EXACT: list[Case] = [
         lambda d: case("random_integers_between", WORDS, np.array([[3], [0], [90]], d), np.array(100, d), **WIDE),
     ),
     case("random_integers_between", WORDS, I64(-(2**63)), I64(2**63 - 1), **WIDE),
-    case("random_order", WORDS, count=100),
     case("random_shuffled_positions", WORDS, count=100),
     *at(
         (*FLOATS[:2], HALVES[1]),

@@ -44,7 +44,6 @@ PROPERTIES = [
     Property("random_integers_between", 2, between, None, dtypes=("uint8", "int32", "int64")),
     Property("random_categories", 3, categories, None),
     Property("random_shuffled_positions", 1, lambda r, dtype, n: ([words(r)], {"count": n}), None),
-    Property("random_order", 1, lambda r, dtype, n: ([words(r)], {"count": n}), None),
     Property(
         "dropout",
         2,

@@ -274,7 +274,6 @@ ONLY_COMPARED_WITH_ITSELF = {
             "random_integers",
             "random_integers_between",
             "random_normal",
-            "random_order",
             "random_shuffled_positions",
             "random_poisson",
             "random_truncated_normal",

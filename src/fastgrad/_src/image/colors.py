@@ -364,7 +364,6 @@ def adjust_saturation(image: Any, saturation_factor: Any, name: str | None = Non
 
 # The matrices are those of TensorFlow: a row for each channel of the argument.
 _YUV_OF_RGB = [[0.299, -0.14714119, 0.61497538], [0.587, -0.28886916, -0.51496512], [0.114, 0.43601035, -0.10001026]]
-_RGB_OF_YUV: Sequence[Sequence[float]] = [[1, 1, 1], [0, -0.394642334, 2.03206185], [1.13988303, -0.58062185, 0]]
 _GRAY_OF_RGB = [[0.2989], [0.5870], [0.1140]]
 
 

@@ -196,16 +196,6 @@ Takes a word of the dtype's width, at least 32 bits, modulo the width of the ran
 """
 
 
-random_order = operation(
-    "random_order",
-    Form.RANDOM,
-    run=lambda words, count: np.argsort(_run_bits(words, (count,)), kind="stable"),
-    launches=launches_from("random.draws", "permutation_launches"),
-    result=lambda words, count: ArraySpec((count,), np.dtype(np.intp)),
-)
-"""The positions 0 ... count - 1 in random order, int64: ``random_order(words, count=)``."""
-
-
 shuffled_positions = kernel_operation(
     "random_shuffled_positions",
     Form.RANDOM,

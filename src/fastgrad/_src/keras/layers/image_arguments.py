@@ -62,13 +62,6 @@ def factor_argument(low: float) -> Argument:
     return Argument("factor", check=lambda layer, argument, value: factor_range(value, low, 1, argument))
 
 
-def checked_value_range(value: Any) -> list[float]:
-    """Returns the least and the greatest value of images; ValueError unless they are two numbers."""
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ValueError(f"The `value_range` argument should be a list of two numbers. Received: value_range={value}")
-    return sorted(value)
-
-
 def choice_argument(name: str, choices: Sequence[str], default: str) -> Argument:
     """An argument that is one of ``choices``."""
 
@@ -83,8 +76,6 @@ def choice_argument(name: str, choices: Sequence[str], default: str) -> Argument
 SIZE = Argument("height", "int", check=checked_size), Argument("width", "int", check=checked_size)
 SEED = Argument("seed", "int | None", None)
 DATA_FORMAT = Argument("data_format", "str | None", None, check=None)
-VALUE_RANGE = Argument("value_range", default=(0, 255), check=lambda layer, argument, value: checked_value_range(value))
-"""The attribute is the sorted pair."""
 ANY_VALUE_RANGE = Argument("value_range", default=(0, 255))
 FILL_MODE = choice_argument("fill_mode", FILL_MODES_OF_TENSORFLOW, "reflect")
 FILL_VALUE = Argument("fill_value", "float", 0.0)

@@ -1,4 +1,4 @@
-"""Draws computed from random bits: integers, permutations, classes, and the words of other draws."""
+"""Draws computed from random bits: integers, shuffles, classes, and the words of other draws."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from fastgrad._src.jit.build import kernel
 from fastgrad._src.kernels.elementwise.elementwise import Operands
 from fastgrad._src.kernels.elementwise.half import with_half_floats
 from fastgrad._src.kernels.math.vector_math import exp, least
-from fastgrad._src.kernels.movement.ordering import order_lines
 from fastgrad._src.kernels.random.random import (
     UNIT_ELEMENTS,
     bits,
@@ -180,17 +179,6 @@ def integers_between_launches(
     last = Launch(integers_between[low.dtype, word], (work, *places, Output(0), *bounds.steps), size)
     scratch = (*bounds.scratch, (word, size))
     return Launches((*before, _bits_launch(Input(0), work, size, word), last), scratch)
-
-
-def permutation_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) -> Launches | None:
-    """Returns the launches that draw a random permutation of positions."""
-    number, small = np.dtype(np.uint64), np.dtype(np.int32)
-    work = [Scratch(i) for i in range(5)]
-    order = Launch(
-        order_lines[number, np.dtype(np.int64)], (work[0], Output(0), work[1], 0, *work[1:], count, count, 1, 0)
-    )
-    scratch = ((number, count), (number, count), (number, count), (small, count), (small, count))
-    return Launches((_bits_launch(Input(0), Scratch(0), count), order), scratch)
 
 
 @with_half_floats
