@@ -197,7 +197,6 @@ NOT_TRIED: dict[str, tuple[str, str]] = {
                 "poisson",
                 "binomial",
                 "categories",
-                "order",
                 "shuffled_positions",
                 "uniform",
                 "normal",
