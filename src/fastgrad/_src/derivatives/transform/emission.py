@@ -219,14 +219,16 @@ class Emitter:
         parameters = [root for root in function.roots if root.kind == "parameter"]
         checks: list[code.Statement] = []
         for root in parameters:
+            owners = set()
             for other in parameters if root.is_written else []:
                 if other is not root and not root.is_sibling_field(other):
                     names = function.names[root.position], function.names[other.position]  # type: ignore[index]
                     if not other.is_copy_of_argument:
                         checks.append(memory_check(root.term, other.term, names))
-                    elif other.field.name == "elements":  # type: ignore[union-attr]
+                    elif (owner := other.field.owner) not in owners:  # type: ignore[union-attr]
+                        owners.add(owner)
                         shares = self.bound(shares_memory_of_item, "shares_memory_of_item")
-                        meets = code.call(shares.name, code.Variable(other.field.owner), root.term)  # type: ignore[union-attr]
+                        meets = code.call(shares.name, code.Variable(owner), root.term)
                         checks.append(code.raise_if(meets, ValueError, shared_memory_message(names)))
         return checks
 
