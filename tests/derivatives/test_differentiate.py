@@ -104,20 +104,20 @@ def report_of(folder, use, *options):
     return finished, {function["name"].rpartition(".")[2]: function for function in functions}
 
 
-def test_each_function_of_a_package_has_a_status_and_a_wrong_one_is_the_exit_status(tmp_path):
+def test_each_function_of_a_package_has_a_status_and_a_disagreement_is_the_exit_status(tmp_path):
     finished, functions = report_of(tmp_path, USE)
     assert all(0.0 < function["seconds"] < 120.0 for function in functions.values())
     assert {name: function["status"] for name, function in functions.items()} == {
         "right": "right",
-        "wrong": "wrong",
-        "cube": "wrong",
+        "wrong": "disagrees",
+        "cube": "disagrees",
         "refused": "refused",
         "counts": "skipped",
         "twice": "right",
     }
     assert "toy.py:" in functions["refused"]["reason"]
     assert finished.returncode == 1, finished.stderr
-    assert "toy: 2 wrong" in finished.stdout
+    assert "toy: 2 disagrees" in finished.stdout
     assert "3 methods of jitclass, 1 guvectorize, 3 not called\n" in finished.stdout
     assert "\nmethods of jitclass: toy.Mean.__init__, toy.Mean.add, toy.Mean.mean: " in finished.stdout
     assert "\nguvectorize: toy.total: fastgrad differentiates functions of numba.njit" in finished.stdout
