@@ -32,7 +32,7 @@ from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.call_rules import Callee, TangentOf
 from fastgrad._src.derivatives.ir.operands import Root, Scalar, leaf_types_of, scalars_among, zero
-from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.representation import Block, Function, statements_in
 from fastgrad._src.derivatives.ir.statements import Return, Size
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.output import tree as code
@@ -104,16 +104,15 @@ class SplitMode(ReverseMode):
 
     def known_on_reverse_sweep(self) -> set[Scalar]:
         self._sizes: dict[Any, Term] = {}
-        for block in self.flow.blocks:
-            for statement in block.statements:
-                if isinstance(statement, Size) and statement.root.kind == "parameter":
-                    name = statement.root.name
-                    is_shaped = statement.root.is_real and (
-                        not self.arrays.is_flat(statement.root) or statement.root.type.ndim == 1
-                    )
-                    if is_shaped or name in self._frozen_names:
-                        array = cotangent(statement.root) if is_shaped else statement.root.term
-                        self._sizes[statement.target] = code.size_along(array, statement.axis)
+        for statement in statements_in(self.flow.blocks):
+            if isinstance(statement, Size) and statement.root.kind == "parameter":
+                name = statement.root.name
+                is_shaped = statement.root.is_real and (
+                    not self.arrays.is_flat(statement.root) or statement.root.type.ndim == 1
+                )
+                if is_shaped or name in self._frozen_names:
+                    array = cotangent(statement.root) if is_shaped else statement.root.term
+                    self._sizes[statement.target] = code.size_along(array, statement.axis)
         return {*self._sizes}
 
     def make_cotangent(self, root: Root) -> None:
@@ -130,9 +129,7 @@ class SplitMode(ReverseMode):
         self.stacks.write_number_room_test(len(records))
         self.stacks.push(records)
         self.stacks.raise_top(len(records))
-        leaf_types = leaf_types_of(self.function.result)
-        results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
-        self.write(code.Return(code.tuple_of([*results, *STACKS])))
+        self.write(code.Return(code.tuple_of([*self.results_of(end), *STACKS])))
 
     def _recorded(self) -> list[Term]:
         """Returns the variables that the reverse sweep takes back from the stack of numbers."""
