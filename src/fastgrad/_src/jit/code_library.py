@@ -11,11 +11,11 @@ from typing import Any
 from llvmlite import binding
 
 from fastgrad._src.jit import exponential, ordered_sums
-from fastgrad._src.jit.compiler_passes import FunctionPass
+from fastgrad._src.jit.compiler_passes import as_pass
 from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
-from fastgrad._src.jit.numba_internals import codegen, environment, register_pass
+from fastgrad._src.jit.numba_internals import codegen, environment
 from fastgrad._src.jit.stack_slots import register_symbols
 
 NAME_LENGTH = 24
@@ -209,30 +209,25 @@ def _package_of(symbol: str) -> str:
     return name
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class UseCodeLibrary(FunctionPass):
-    """Makes the code library of a derivative."""
-
-    _name = "fastgrad_derivative_library"
-    library = CodeLibrary
-
-    def run_pass(self, state: Any) -> bool:
-        """Sets ``state.library``."""
-        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
-        return False
+def make_library(state: Any, library: Any) -> bool:
+    """Makes the code library of the function that is compiled, of a class; returns False, as nothing of the function changes."""
+    state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
+    return False
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class UseDerivativeLibrary(UseCodeLibrary):
+@as_pass(analysis_only=True)
+def use_code_library(state: Any) -> bool:
+    """Makes the code library of a function of this package."""
+    return make_library(state, CodeLibrary)
+
+
+@as_pass(analysis_only=True)
+def use_derivative_library(state: Any) -> bool:
     """Makes the code library of a derivative, which does not link all functions that it calls."""
-
-    _name = "fastgrad_calling_library"
-    library = DerivativeLibrary
+    return make_library(state, DerivativeLibrary)
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class UseLaneLibrary(UseCodeLibrary):
+@as_pass(analysis_only=True)
+def use_lane_library(state: Any) -> bool:
     """Makes the code library of a derivative that computes several tangents."""
-
-    _name = "fastgrad_lane_library"
-    library = LaneLibrary
+    return make_library(state, LaneLibrary)

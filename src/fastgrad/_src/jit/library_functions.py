@@ -12,7 +12,7 @@ from llvmlite import binding as llvm
 from numba import types
 
 from fastgrad._src.jit.body import digest
-from fastgrad._src.jit.code_library import CALLED, CALLED_AS, NAME_LENGTH, UNKEYED, UseCodeLibrary
+from fastgrad._src.jit.code_library import CALLED, CALLED_AS, NAME_LENGTH, UNKEYED, use_code_library
 from fastgrad._src.jit.dispatcher_cache import DispatcherCache
 from fastgrad._src.jit.jit_switch import jit_is_disabled
 from fastgrad._src.jit.key_texts import NoKeyError, type_text
@@ -35,7 +35,7 @@ class _Compiler(CompilerBase):  # type: ignore[misc]  # Numba has no types
         """Returns the passes."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         if is_on(Feature.LIBRARIES):
-            passes.add_pass_after(UseCodeLibrary, FixupArgs)
+            passes.add_pass_after(use_code_library, FixupArgs)
             passes.finalize()
         return [passes]
 
