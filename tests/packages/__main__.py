@@ -1,4 +1,4 @@
-"""How much of the Numba code of packages fastgrad differentiates: ``make test-packages``, or ``python tests/packages PACKAGE …`` for some.
+"""How much of the Numba code of packages fastgrad differentiates: ``make test-packages``, or ``python -m tests.packages PACKAGE …`` for some.
 
 Each package runs its own tests, or a script of ``use``. The counts go to ``figures.json`` and to docs/numba_packages.md.
 """
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from classify import category_of
+from tests.packages.classify import category_of
 
 FOLDER = Path(__file__).parent
 FIGURES = FOLDER / "figures.json"
@@ -59,7 +59,7 @@ SECONDS_FOR_A_PACKAGE = 3600.0
 
 def main() -> int:
     """Runs packages and writes the page; the status is 1 if a derivative is wrong."""
-    parser = argparse.ArgumentParser(prog="python tests/packages", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.packages", description=__doc__)
     parser.add_argument("packages", nargs="*", help="names that packages are imported by (default: all)")
     parser.add_argument("--reports", help="a folder for the reports; those that are there are not made again")
     options = parser.parse_args()
@@ -83,8 +83,8 @@ def run(package: str, path: Path) -> None:
     if package in OWN_TESTS:
         folder = Path(importlib.util.find_spec(package).submodule_search_locations[0])
         command += [str(folder / part) for part in OWN_TESTS[package]]
-    words = [sys.executable, str(FOLDER / "classify.py"), package, "--out", str(path), "--", *command]
-    subprocess.run(words, timeout=SECONDS_FOR_A_PACKAGE, check=False)
+    words = [sys.executable, "-m", "tests.packages.classify", package, "--out", str(path.resolve()), "--", *command]
+    subprocess.run(words, cwd=FOLDER.parents[1], timeout=SECONDS_FOR_A_PACKAGE, check=False)
 
 
 def category_and_reason(function: dict) -> tuple[str, str]:

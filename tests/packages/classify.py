@@ -1,6 +1,6 @@
 """Reasons why a correct derivative and central differences disagree in spite of rounding: a search, or a branch for this one point.
 
-Each reason is tested by measurements near the point. A wrong derivative does not pass these tests. As a script, this is ``python -m fastgrad.differentiate`` with these reasons.
+Each reason is tested by measurements near the point. A wrong derivative does not pass these tests. As a program, this is ``python -m fastgrad.differentiate`` with these reasons.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from fastgrad._src.derivatives.derivation import lowered_function
 from fastgrad._src.derivatives.ir.operands import Scalar
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Compute, Statement
-from fastgrad._src.derivatives.outlined_functions import interpreted_function
 from fastgrad._src.derivatives.package_check.compare import compare_derivatives_of_call
 from fastgrad._src.derivatives.package_check.noise import with_noise
 from fastgrad._src.derivatives.package_check.record import TimeIsOver, python_function_of, replaced_calls, time_limit
@@ -39,6 +38,7 @@ from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform_cache import copies, type_of
 from fastgrad._src.jit.numba_internals import DUFunc
 from fastgrad._src.scalars.formulas import ScalarOperation
+from tests.derivatives.plain_python import interpreted_function
 
 _SECONDS_IN_PYTHON = 30.0
 """The limit of runs in Python, which tell what a disagreement is: where they do not end the derivative counts as wrong, also on a slow machine."""
