@@ -30,6 +30,7 @@ from fastgrad._src.derivatives.ir.operands import (
     equal_operands,
     is_constant,
     item_name,
+    leaf_types_of,
     refuse,
     zero,
 )
@@ -401,11 +402,16 @@ class Emitter:
         self.write(code.Raise(end.exception.__name__, end.arguments))
         self.function.globals[end.exception.__name__] = end.exception
 
-    def result_of(self, value: Operand | View, type: types.Type) -> Term:
+    def _result_of(self, value: Operand | View, type: types.Type) -> Term:
         """Returns a result of a function that derivatives call."""
         if not isinstance(value, View):
             return self.convert(value, type)
         return self.view(value) if type.layout == "C" else code.call("contiguous", self.view(value))
+
+    def results_of(self, end: Return) -> list[Term]:
+        """Returns all results of a function that derivatives call."""
+        leaf_types = leaf_types_of(self.function.result)
+        return [self._result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
 
     def result_of_parts(self, parts: Iterable[Term]) -> Term:
         """Returns the function's result, made of its leaves."""
