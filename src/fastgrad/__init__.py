@@ -45,7 +45,6 @@ from fastgrad._src.core.dtypes import uint8 as uint8
 from fastgrad._src.core.dtypes import uint16 as uint16
 from fastgrad._src.core.dtypes import uint32 as uint32
 from fastgrad._src.core.dtypes import uint64 as uint64
-from fastgrad._src.core.eager import AggregationMethod as AggregationMethod
 from fastgrad._src.core.eager import VariableAggregation as VariableAggregation
 from fastgrad._src.core.eager import VariableSynchronization as VariableSynchronization
 from fastgrad._src.core.eager import control_dependencies as control_dependencies
@@ -54,7 +53,6 @@ from fastgrad._src.core.eager import executing_eagerly as executing_eagerly
 from fastgrad._src.core.eager import get_logger as get_logger
 from fastgrad._src.core.eager import get_static_value as get_static_value
 from fastgrad._src.core.eager import group as group
-from fastgrad._src.core.eager import is_symbolic_tensor as is_symbolic_tensor
 from fastgrad._src.core.eager import no_op as no_op
 from fastgrad._src.core.eager import tuple as tuple  # TensorFlow's name
 from fastgrad._src.core.indexed_slices import IndexedSlices as IndexedSlices

@@ -38,7 +38,6 @@ from fastgrad._src.image.colors import per_image_standardization as per_image_st
 from fastgrad._src.image.colors import rgb_to_grayscale as rgb_to_grayscale
 from fastgrad._src.image.colors import rgb_to_hsv as rgb_to_hsv
 from fastgrad._src.image.colors import rgb_to_yuv as rgb_to_yuv
-from fastgrad._src.image.colors import yuv_to_rgb as yuv_to_rgb
 from fastgrad._src.image.geometry import ResizeMethod as ResizeMethod
 from fastgrad._src.image.geometry import central_crop as central_crop
 from fastgrad._src.image.geometry import crop_to_bounding_box as crop_to_bounding_box

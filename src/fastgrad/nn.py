@@ -2,7 +2,6 @@
 
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.ops import nn_experimental as _nn_experimental
-from fastgrad._src.ops.activation import crelu as crelu
 from fastgrad._src.ops.activation import elu as elu
 from fastgrad._src.ops.activation import gelu as gelu
 from fastgrad._src.ops.activation import leaky_relu as leaky_relu

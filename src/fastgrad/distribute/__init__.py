@@ -11,7 +11,6 @@ from fastgrad._src.distribute.distributed_dataset import DistributedIterator as 
 from fastgrad._src.distribute.distributed_dataset import InputContext as InputContext
 from fastgrad._src.distribute.distributed_dataset import InputOptions as InputOptions
 from fastgrad._src.distribute.experimental import HierarchicalCopyAllReduce as HierarchicalCopyAllReduce
-from fastgrad._src.distribute.experimental import InputReplicationMode as InputReplicationMode
 from fastgrad._src.distribute.experimental import NcclAllReduce as NcclAllReduce
 from fastgrad._src.distribute.experimental import ReductionToOneDevice as ReductionToOneDevice
 from fastgrad._src.distribute.horovod import Average as Average
@@ -44,7 +43,6 @@ from fastgrad._src.distribute.horovod_gradients import DistributedOptimizer as D
 from fastgrad._src.distribute.objects import allgather_object as allgather_object
 from fastgrad._src.distribute.objects import broadcast_object as broadcast_object
 from fastgrad._src.distribute.reduce_op import ReduceOp as ReduceOp
-from fastgrad._src.distribute.strategy import DistributedValues as DistributedValues
 from fastgrad._src.distribute.strategy import MirroredStrategy as MirroredStrategy
 from fastgrad._src.distribute.strategy import MultiWorkerMirroredStrategy as MultiWorkerMirroredStrategy
 from fastgrad._src.distribute.strategy import OneDeviceStrategy as OneDeviceStrategy

@@ -4,17 +4,14 @@ from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.jit.tracebacks import (
     disable_traceback_filtering,
     enable_traceback_filtering,
-    is_traceback_filtering_enabled,
 )
 from fastgrad._src.keras.backend import backend
 from fastgrad._src.keras.dtype_policy import global_policy as dtype_policy
 from fastgrad._src.keras.dtype_policy import set_global_policy as set_dtype_policy
-from fastgrad._src.keras.saving.registration import enable_unsafe_deserialization
 from fastgrad._src.keras.settings import (
     epsilon,
     floatx,
     image_data_format,
-    set_epsilon,
     set_floatx,
     set_image_data_format,
 )
@@ -24,13 +21,10 @@ __all__ = [
     "disable_traceback_filtering",
     "dtype_policy",
     "enable_traceback_filtering",
-    "enable_unsafe_deserialization",
     "epsilon",
     "floatx",
     "image_data_format",
-    "is_traceback_filtering_enabled",
     "set_dtype_policy",
-    "set_epsilon",
     "set_floatx",
     "set_image_data_format",
 ]

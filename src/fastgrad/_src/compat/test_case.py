@@ -209,13 +209,3 @@ def is_built_with_cuda() -> bool:
 def is_built_with_gpu_support() -> bool:
     """As ``is_built_with_cuda``."""
     return is_gpu_available()
-
-
-def is_built_with_rocm() -> bool:
-    """False: there are no kernels for AMD's GPUs."""
-    return False
-
-
-def is_built_with_xla() -> bool:
-    """False: functions are compiled by Numba."""
-    return False

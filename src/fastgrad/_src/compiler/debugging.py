@@ -19,7 +19,6 @@ from fastgrad._src.core.recording import start as _start
 from fastgrad._src.core.recording import stop as _stop
 from fastgrad._src.jit.tracebacks import disable_traceback_filtering as disable_traceback_filtering
 from fastgrad._src.jit.tracebacks import enable_traceback_filtering as enable_traceback_filtering
-from fastgrad._src.jit.tracebacks import is_traceback_filtering_enabled as is_traceback_filtering_enabled
 from fastgrad._src.jit.user_lines import line_text as _line_text
 from fastgrad._src.jit.user_lines import user_line as _user_line
 from fastgrad._src.kernels.collectives.world import world as _world
@@ -120,11 +119,6 @@ class _PlacementLog(_Recorder):
 
 
 _placement_logs: list[_PlacementLog] = []
-
-
-def get_log_device_placement() -> bool:
-    """True if ``set_log_device_placement`` has been enabled."""
-    return bool(_placement_logs)
 
 
 def set_log_device_placement(enabled: bool) -> None:

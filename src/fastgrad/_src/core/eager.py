@@ -11,14 +11,6 @@ from fastgrad._src.core.recording import inside_function
 from fastgrad._src.core.tensor import as_tensor_or_none
 
 
-class AggregationMethod:
-    """Methods of adding gradients; kept for TensorFlow's signatures, without effect."""
-
-    ADD_N = DEFAULT = 0
-    EXPERIMENTAL_TREE = 1
-    EXPERIMENTAL_ACCUMULATE_N = 2
-
-
 class VariableSynchronization(enum.Enum):
     """When the replicas of a ``tf.distribute.Strategy`` combine their values of a variable."""
 
@@ -55,11 +47,6 @@ def enable_eager_execution(config: Any = None, device_policy: Any = None, execut
         >>> fg.executing_eagerly()
         True
     """
-
-
-def is_symbolic_tensor(tensor: Any) -> bool:
-    """Returns False: each tensor has a value. TensorFlow: tf.is_symbolic_tensor."""
-    return False
 
 
 def get_logger() -> Any:

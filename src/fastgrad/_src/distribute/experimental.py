@@ -29,20 +29,6 @@ class CommunicationOptions(NamedTuple):
     implementation: CommunicationImplementation = CommunicationImplementation.AUTO
 
 
-class CollectiveHints(NamedTuple):
-    """TensorFlow's older options for collectives, without effect."""
-
-    bytes_per_pack: int = 0
-    timeout_seconds: float | None = None
-
-
-class InputReplicationMode(enum.Enum):
-    """TensorFlow's modes of distributed datasets: a dataset for each process, or for each replica."""
-
-    PER_WORKER = "PER_WORKER"
-    PER_REPLICA = "PER_REPLICA"
-
-
 class _CrossDeviceOperations:
     """The base of TensorFlow's algorithms for the devices of a process; a process has one device here."""
 

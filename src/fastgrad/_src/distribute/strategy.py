@@ -28,13 +28,6 @@ from fastgrad._src.ops.reduction import reduce_sum
 _serial_numbers = itertools.count()
 
 
-class DistributedValues:
-    """The type of a value that differs between replicas. A process has one replica, whose value is a plain tensor.
-
-    ``isinstance(x, tf.distribute.DistributedValues)`` is false for tensors, as in TensorFlow for a single local replica.
-    """
-
-
 class ValueContext(NamedTuple):
     """The argument of functions of ``experimental_distribute_values_from_function``.
 

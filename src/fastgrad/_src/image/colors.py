@@ -385,11 +385,6 @@ def rgb_to_yuv(images: Any) -> Tensor:
     return _multiply_channels("rgb_to_yuv", images, _YUV_OF_RGB)
 
 
-def yuv_to_rgb(images: Any) -> Tensor:
-    """The inverse of ``rgb_to_yuv``; arguments and errors as there."""
-    return _multiply_channels("yuv_to_rgb", images, _RGB_OF_YUV)
-
-
 def rgb_to_grayscale(images: Any, name: str | None = None) -> Tensor:
     """The luma 0.2989 red + 0.587 green + 0.114 blue.
 

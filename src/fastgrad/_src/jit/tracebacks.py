@@ -31,11 +31,6 @@ def disable_traceback_filtering() -> None:
     _is_enabled[0] = False
 
 
-def is_traceback_filtering_enabled() -> bool:
-    """True if tracebacks of uncaught errors are printed without the inner frames of fastgrad."""
-    return _is_enabled[0]
-
-
 def _is_library_frame(frame: Any) -> bool:
     """True if a frame that fastgrad calls is no code of the user: of NumPy, Numba, SciPy or Python's own library."""
     name, path = frame.f_globals.get("__name__") or "", frame.f_code.co_filename

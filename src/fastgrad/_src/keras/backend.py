@@ -11,20 +11,17 @@ from fastgrad._src.keras import random as _random
 from fastgrad._src.keras.naming import get_uid as get_uid
 from fastgrad._src.keras.naming import name_scope as name_scope
 from fastgrad._src.keras.naming import reset_uids as reset_uids
-from fastgrad._src.keras.saving import registration as _registration
 from fastgrad._src.keras.settings import epsilon as epsilon
 from fastgrad._src.keras.settings import floatx as floatx
 from fastgrad._src.keras.settings import image_data_format as image_data_format
-from fastgrad._src.keras.settings import set_epsilon as set_epsilon
 from fastgrad._src.keras.settings import set_floatx as set_floatx
 from fastgrad._src.keras.settings import set_image_data_format as set_image_data_format
-from fastgrad._src.keras.settings import standardize_dtype as _standardize_dtype
 
 
 def clear_session(free_memory: bool = True) -> None:
     """Resets the numbering of names, so that the next ``Dense`` is named ``dense``, and settings.
 
-    The global dtype policy becomes that of ``floatx()``, files with code are refused, and tracebacks are shortened. ``floatx()``,
+    The global dtype policy becomes that of ``floatx()``, and tracebacks are shortened. ``floatx()``,
     ``epsilon()`` and ``image_data_format()`` stay.
 
     Args:
@@ -38,7 +35,6 @@ def clear_session(free_memory: bool = True) -> None:
     reset_uids()
     _random._reset_global_generator()
     _dtype_policy.clear_global_policy()
-    _registration.reset_safe_mode()
     _enable_traceback_filtering()
     if free_memory:
         import gc
@@ -49,16 +45,6 @@ def clear_session(free_memory: bool = True) -> None:
 def backend() -> str:
     """Returns ``"tensorflow"``: this package has TensorFlow's names and behaviour."""
     return "tensorflow"
-
-
-def is_float_dtype(dtype: _Any) -> bool:
-    """True if ``dtype``, or its name, is a dtype of floating-point numbers."""
-    return _standardize_dtype(dtype).name.startswith(("float", "bfloat"))
-
-
-def is_int_dtype(dtype: _Any) -> bool:
-    """True if ``dtype``, or its name, is a dtype of integers."""
-    return _standardize_dtype(dtype).name.startswith(("int", "uint"))
 
 
 _missing, _present = _namespace_hooks(

@@ -40,24 +40,14 @@ LEGACY |= {
         ops.range(start, stop, step) if stop is not None else ops.range(start), dtype
     ),
     "argmax": lambda x, axis=-1: ops.argmax(x, axis),
-    "argmin": lambda x, axis=-1: ops.argmin(x, axis),
     "batch_flatten": lambda x: ops.reshape(x, (-1, math.prod(x.shape[1:]))),
-    "batch_normalization": lambda x, mean, var, beta, gamma, axis=-1, epsilon=1e-3: ops.batch_normalization(
-        x, mean, var, beta, gamma, epsilon
-    ),
     "concatenate": lambda tensors, axis=-1: ops.concat(tensors, axis),
     "constant": lambda value, dtype=None, shape=None, name=None: ops.constant(value, dtype or floatx(), shape),
     "count_params": lambda x: math.prod(x.shape),
-    "cumprod": lambda x, axis=0: ops.cumprod(x, axis),
-    "cumsum": lambda x, axis=0: ops.cumsum(x, axis),
-    "dropout": lambda x, level, noise_shape=None, seed=None: ops.dropout(x, level, noise_shape, seed),
     "dtype": lambda x: x.dtype.name,
     "elu": activations.elu,
     "expand_dims": lambda x, axis=-1: ops.expand_dims(x, axis),
-    "eye": lambda size, dtype=None, name=None: variable(ops.eye(size, dtype=dtype or floatx()), dtype, name),
     "flatten": lambda x: ops.reshape(x, (-1,)),
-    "hard_sigmoid": lambda x: ops.clip_by_value(0.2 * x + 0.5, 0.0, 1.0),
-    "in_top_k": lambda predictions, targets, k: ops.in_top_k(targets, predictions, k),
     "int_shape": lambda x: tuple(x.shape),
     "is_sparse": lambda tensor: isinstance(tensor, SparseTensor),
     "l2_normalize": lambda x, axis=None: ops.l2_normalize(x, axis),
@@ -72,16 +62,10 @@ LEGACY |= {
     "random_uniform": lambda shape, minval=0.0, maxval=1.0, dtype=None, seed=None: ops.uniform(
         shape, minval, maxval, dtype or floatx(), seed
     ),
-    "reverse": lambda x, axes: ops.reverse(x, [axes] if isinstance(axes, int) else axes),
     "softplus": ops.softplus,
     "softsign": ops.softsign,
     "sqrt": lambda x: ops.sqrt(ops.maximum(x, 0.0)),
     "squeeze": lambda x, axis: ops.squeeze(x, [axis]),
-    "tile": lambda x, n: ops.tile(x, [n] if isinstance(n, int) else n),
-    "to_dense": lambda x: x,
-    "truncated_normal": lambda shape, mean=0.0, stddev=1.0, dtype=None, seed=None: ops.truncated_normal(
-        shape, mean, stddev, dtype or floatx(), seed
-    ),
     "update": lambda x, new_x: x.assign(new_x),
 }
 

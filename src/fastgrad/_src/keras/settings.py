@@ -10,7 +10,7 @@ from fastgrad._src.core.dtypes import DType
 _FLOAT_DTYPE_NAMES = ("bfloat16", "float16", "float32", "float64")
 _IMAGE_DATA_FORMATS = ("channels_first", "channels_last")
 
-_settings: dict[str, Any] = {"floatx": dtypes.float32, "epsilon": 1e-7, "image_data_format": "channels_last"}
+_settings: dict[str, Any] = {"floatx": dtypes.float32, "image_data_format": "channels_last"}
 
 
 def floatx() -> str:
@@ -41,19 +41,8 @@ def set_floatx(value: Any) -> None:
 
 
 def epsilon() -> float:
-    """The small number that keeps divisions and logarithms of losses finite: 1e-7 unless set otherwise."""
-    return _settings["epsilon"]
-
-
-def set_epsilon(value: float) -> None:
-    """Sets ``epsilon()``; ValueError if ``value`` is not a number."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"set_epsilon: `value` must be a number, got {value!r}.") from None
-    _settings["epsilon"] = number
-    python_state_version.settings["epsilon"] = str(value)
-    python_state_version.count_change()
+    """The small number that keeps divisions and logarithms of losses finite: 1e-7."""
+    return 1e-7
 
 
 def image_data_format() -> str:

@@ -61,17 +61,6 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
     return [((key, *path), leaf) for key, part in items for path, leaf in flatten_with_path(part)]
 
 
-def assert_same_paths(a: Any, b: Any) -> None:
-    """Checks that the leaves of two structures have the same paths; a list and a tuple count as one.
-
-    Raises:
-        ValueError: a path is in one of them only.
-    """
-    paths, others = ({path for path, _ in flatten_with_path(structure)} for structure in (a, b))
-    if paths != others:
-        raise ValueError(f"The paths differ. Only in `a`: {paths - others}. Only in `b`: {others - paths}.")
-
-
 def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *structures: Any) -> Any:
     """Returns the results of ``func`` on the parts of structures at the leaves of ``shallow_structure``, in its form.
 
@@ -118,11 +107,6 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
     if result is None:
         return with_children(structure) if top_down else structure
     return None if result is MAP_TO_NONE else result
-
-
-def lists_to_tuples(structure: Any) -> Any:
-    """Returns the structure with tuples in place of lists."""
-    return traverse(lambda part: tuple(part) if isinstance(part, list) else None, structure, top_down=False)
 
 
 def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:

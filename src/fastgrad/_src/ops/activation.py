@@ -26,7 +26,6 @@ from fastgrad._src.core.operation import (
 )
 from fastgrad._src.core.tensor import convert_to_tensor
 from fastgrad._src.kernels.elementwise import activation as kernels
-from fastgrad._src.ops.arguments import nonnegative_axis
 from fastgrad._src.ops.kernel_launches import make_float_kernel_run, make_pair_kernel_run
 from fastgrad._src.scalars import terms
 from fastgrad._src.scalars.formulas import ScalarOperation
@@ -199,13 +198,6 @@ def elu(features: Any, name: str | None = None) -> Tensor:
 def selu(features: Any, name: str | None = None) -> Tensor:
     """The self-normalising elu: scale 1.0507 and alpha 1.6733 (Klambauer et al. 2017). TensorFlow: tf.nn.selu."""
     return _selu(features)
-
-
-def crelu(features: Any, axis: int = -1, name: str | None = None) -> Tensor:
-    """The relu of ``features`` and the relu of ``-features``, concatenated along ``axis``. TensorFlow: tf.nn.crelu."""
-    x = convert_to_tensor(features)
-    axis = nonnegative_axis(axis, x.ndim, "crelu")
-    return relu(TABLE["concat"](x, TABLE["negative"](x), axis=axis))
 
 
 def silu(features: Any, beta: float = 1.0) -> Any:

@@ -8,6 +8,5 @@ from fastgrad._src.ops.random_generator import Generator as Generator
 from fastgrad._src.ops.random_generator import create_rng_state as create_rng_state
 from fastgrad._src.ops.random_stateless import fold_in as stateless_fold_in  # noqa: F401
 from fastgrad._src.ops.random_stateless import split as stateless_split  # noqa: F401
-from fastgrad._src.ops.random_stateless import stateless_shuffle as stateless_shuffle
 
 __getattr__, __dir__ = _namespace_hooks("tf.random.experimental", globals())

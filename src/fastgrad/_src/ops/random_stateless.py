@@ -24,7 +24,7 @@ from fastgrad._src.ops.random_generator import (
     shape_of_argument,
     uniform_from,
 )
-from fastgrad._src.ops.random_ops import categorical_from, dropout_from, poisson_from, shuffle_rows
+from fastgrad._src.ops.random_ops import categorical_from, dropout_from, poisson_from
 from fastgrad._src.ops.shaping import reshape
 
 _ALGORITHMS = (None, "philox", "threefry", "auto_select", 1, 2, 3, Algorithm.PHILOX, Algorithm.AUTO_SELECT)
@@ -149,16 +149,6 @@ def stateless_binomial(
     """
     what = "stateless_binomial"
     return binomial_from(_draw_words_of_seed(what, seed), what, shape, counts, probs, output_dtype)
-
-
-def stateless_shuffle(value: Any, seed: Any, alg: Any = "auto_select", name: str | None = None) -> Tensor:
-    """``value`` with its first dimension in random order, which ``seed`` determines.
-
-    TensorFlow: tf.random.experimental.stateless_shuffle.
-    """
-    x = convert_to_tensor(value)
-    draw_words = _draw_words_of_seed("stateless_shuffle", seed, alg)
-    return shuffle_rows(draw_words, x) if x.ndim else x
 
 
 def stateless_dropout(

@@ -23,7 +23,6 @@ from fastgrad._src.summary.values import write as write
 from fastgrad._src.summary.values import write_raw_pb as _write_raw_pb
 from fastgrad._src.summary.writers import SummaryWriter as SummaryWriter
 from fastgrad._src.summary.writers import create_file_writer as create_file_writer
-from fastgrad._src.summary.writers import create_noop_writer as create_noop_writer
 from fastgrad._src.summary.writers import flush as flush
 from fastgrad._src.summary.writers import get_step as _get_step
 from fastgrad._src.summary.writers import record_if as record_if

@@ -138,29 +138,6 @@ class SummaryWriter:
         self._closed = True
 
 
-class _NoopWriter(SummaryWriter):
-    """A writer that writes nothing and is never the default."""
-
-    def __init__(self) -> None:
-        super().__init__("", 1, 1.0, "")
-
-    @contextlib.contextmanager
-    def as_default(self, step: Any = None) -> Iterator[SummaryWriter]:
-        """A context that changes nothing."""
-        yield self
-
-    def set_as_default(self, step: Any = None) -> None:
-        """Changes nothing."""
-
-    def init(self) -> None:
-        """Creates no file."""
-
-
-def create_noop_writer() -> SummaryWriter:
-    """Returns a writer that writes nothing, for code that needs a writer."""
-    return _NoopWriter()
-
-
 def create_file_writer(
     logdir: Any,
     max_queue: int | None = None,

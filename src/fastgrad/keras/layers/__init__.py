@@ -10,12 +10,8 @@ from fastgrad._src.keras.layers.activation import ReLU as ReLU
 from fastgrad._src.keras.layers.activation import Softmax as Softmax
 from fastgrad._src.keras.layers.attention import Attention as Attention
 from fastgrad._src.keras.layers.batch_normalization import BatchNormalization as BatchNormalization
-from fastgrad._src.keras.layers.borders import Cropping1D as Cropping1D
 from fastgrad._src.keras.layers.borders import Cropping2D as Cropping2D
-from fastgrad._src.keras.layers.borders import Cropping3D as Cropping3D
-from fastgrad._src.keras.layers.borders import ZeroPadding1D as ZeroPadding1D
 from fastgrad._src.keras.layers.borders import ZeroPadding2D as ZeroPadding2D
-from fastgrad._src.keras.layers.borders import ZeroPadding3D as ZeroPadding3D
 from fastgrad._src.keras.layers.category_encoding import CategoryEncoding as CategoryEncoding
 from fastgrad._src.keras.layers.convolution.conv import Conv1D as Conv1D
 from fastgrad._src.keras.layers.convolution.conv import Conv2D as Conv2D
@@ -26,22 +22,17 @@ from fastgrad._src.keras.layers.convolution.depthwise import SeparableConv1D as 
 from fastgrad._src.keras.layers.convolution.depthwise import SeparableConv2D as SeparableConv2D
 from fastgrad._src.keras.layers.convolution.transposed import Conv1DTranspose as Conv1DTranspose
 from fastgrad._src.keras.layers.convolution.transposed import Conv2DTranspose as Conv2DTranspose
-from fastgrad._src.keras.layers.convolution.transposed import Conv3DTranspose as Conv3DTranspose
 from fastgrad._src.keras.layers.dense import Dense as Dense
 from fastgrad._src.keras.layers.discretization import Discretization as Discretization
 from fastgrad._src.keras.layers.dropout import Dropout as Dropout
 from fastgrad._src.keras.layers.dropout import SpatialDropout1D as SpatialDropout1D
 from fastgrad._src.keras.layers.dropout import SpatialDropout2D as SpatialDropout2D
-from fastgrad._src.keras.layers.dropout import SpatialDropout3D as SpatialDropout3D
 from fastgrad._src.keras.layers.einsum_dense import EinsumDense as EinsumDense
 from fastgrad._src.keras.layers.embedding import Embedding as Embedding
 from fastgrad._src.keras.layers.group_normalization import GroupNormalization as GroupNormalization
-from fastgrad._src.keras.layers.grouped_query_attention import GroupedQueryAttention as GroupedQueryAttention
 from fastgrad._src.keras.layers.hashing import HashedCrossing as HashedCrossing
 from fastgrad._src.keras.layers.hashing import Hashing as Hashing
 from fastgrad._src.keras.layers.image_preprocessing import CenterCrop as CenterCrop
-from fastgrad._src.keras.layers.image_preprocessing import MaxNumBoundingBoxes as MaxNumBoundingBoxes
-from fastgrad._src.keras.layers.image_preprocessing import RandomBrightness as RandomBrightness
 from fastgrad._src.keras.layers.image_preprocessing import RandomContrast as RandomContrast
 from fastgrad._src.keras.layers.image_preprocessing import RandomCrop as RandomCrop
 from fastgrad._src.keras.layers.image_preprocessing import RandomFlip as RandomFlip
@@ -76,7 +67,6 @@ from fastgrad._src.keras.layers.merging import multiply as multiply
 from fastgrad._src.keras.layers.merging import subtract as subtract
 from fastgrad._src.keras.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from fastgrad._src.keras.layers.noise import AlphaDropout as AlphaDropout
-from fastgrad._src.keras.layers.noise import GaussianDropout as GaussianDropout
 from fastgrad._src.keras.layers.noise import GaussianNoise as GaussianNoise
 from fastgrad._src.keras.layers.pooling import AveragePooling1D as AveragePooling1D
 from fastgrad._src.keras.layers.pooling import AveragePooling2D as AveragePooling2D
@@ -93,9 +83,7 @@ from fastgrad._src.keras.layers.pooling import MaxPooling3D as MaxPooling3D
 from fastgrad._src.keras.layers.preprocessing import Normalization as Normalization
 from fastgrad._src.keras.layers.preprocessing import Rescaling as Rescaling
 from fastgrad._src.keras.layers.recurrent.bidirectional import Bidirectional as Bidirectional
-from fastgrad._src.keras.layers.recurrent.conv_lstm import ConvLSTM1D as ConvLSTM1D
 from fastgrad._src.keras.layers.recurrent.conv_lstm import ConvLSTM2D as ConvLSTM2D
-from fastgrad._src.keras.layers.recurrent.conv_lstm import ConvLSTM3D as ConvLSTM3D
 from fastgrad._src.keras.layers.recurrent.gru import GRU as GRU
 from fastgrad._src.keras.layers.recurrent.gru import GRUCell as GRUCell
 from fastgrad._src.keras.layers.recurrent.lstm import LSTM as LSTM
@@ -117,9 +105,7 @@ from fastgrad._src.keras.layers.text_vectorization import TextVectorization as T
 from fastgrad._src.keras.layers.tfsm_layer import TFSMLayer as TFSMLayer
 from fastgrad._src.keras.layers.time_distributed import TimeDistributed as TimeDistributed
 from fastgrad._src.keras.layers.unit_normalization import UnitNormalization as UnitNormalization
-from fastgrad._src.keras.layers.upsampling import UpSampling1D as UpSampling1D
 from fastgrad._src.keras.layers.upsampling import UpSampling2D as UpSampling2D
-from fastgrad._src.keras.layers.upsampling import UpSampling3D as UpSampling3D
 from fastgrad._src.keras.layers.wrapper import Wrapper as Wrapper
 
 # Keras's other names.
@@ -131,14 +117,12 @@ Convolution1DTranspose = Conv1DTranspose
 Convolution2D = Conv2D
 Convolution2DTranspose = Conv2DTranspose
 Convolution3D = Conv3D
-Convolution3DTranspose = Conv3DTranspose
 GlobalAvgPool1D = GlobalAveragePooling1D
 GlobalAvgPool2D = GlobalAveragePooling2D
 GlobalAvgPool3D = GlobalAveragePooling3D
 GlobalMaxPool1D = GlobalMaxPooling1D
 GlobalMaxPool2D = GlobalMaxPooling2D
 GlobalMaxPool3D = GlobalMaxPooling3D
-GroupQueryAttention = GroupedQueryAttention
 MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
 MaxPool3D = MaxPooling3D

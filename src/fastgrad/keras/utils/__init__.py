@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastgrad._src.core.names import namespace_hooks as _namespace_hooks
 from fastgrad._src.keras.backend import clear_session as clear_session
 from fastgrad._src.keras.callbacks.progress_bar import Progbar as Progbar
-from fastgrad._src.keras.layers.symbolic import get_source_inputs as get_source_inputs
 from fastgrad._src.keras.layers.symbolic import is_keras_tensor as is_keras_tensor
 from fastgrad._src.keras.models.plotting import model_to_dot as model_to_dot
 from fastgrad._src.keras.models.plotting import plot_model as plot_model

@@ -18,7 +18,7 @@ def _split_names(text: str) -> list[str]:
 
 
 _AS_IN_TF = _split_names(
-    "AggregationMethod Assert CriticalSection DType GradientTape IndexedSlices Module RaggedTensor RaggedTensorSpec SparseTensor "
+    "Assert CriticalSection DType GradientTape IndexedSlices Module RaggedTensor RaggedTensorSpec SparseTensor "
     "SparseTensorSpec Tensor TensorArray TensorShape TensorSpec TypeSpec UnconnectedGradients VariableAggregation "
     "VariableSynchronization abs acos acosh add add_n argsort as_dtype as_string asin asinh atan atan2 atanh bfloat16 bitcast bool "
     "broadcast_dynamic_shape broadcast_static_shape broadcast_to case cast clip_by_global_norm clip_by_norm clip_by_value complex "
@@ -26,7 +26,7 @@ _AS_IN_TF = _split_names(
     "dynamic_stitch edit_distance einsum ensure_shape equal exp eye fftnd fill float16 float32 float64 floor "
     "foldl foldr function get_logger get_static_value grad_pass_through greater greater_equal group guarantee_const half "
     "histogram_fixed_width histogram_fixed_width_bins identity identity_n init_scope int16 int32 int64 int8 "
-    "is_symbolic_tensor is_tensor less less_equal linspace logical_and logical_not logical_or map_fn matmul matrix_square_root maximum "
+    "is_tensor less less_equal linspace logical_and logical_not logical_or map_fn matmul matrix_square_root maximum "
     "meshgrid minimum multiply negative newaxis no_op not_equal numpy_function one_hot ones pow print "
     "py_function qint16 qint32 qint8 quint16 quint8 range rank realdiv recompute_grad repeat required_space_to_batch_paddings reshape "
     "reverse roll round saturate_cast scalar_mul scan scatter_nd searchsorted sequence_mask shape_n sigmoid sign sin sinh slice "
@@ -267,7 +267,6 @@ _TABLE = """
     nn.conv2d_backprop_input = nn.conv2d_transpose(input_sizes=output_shape filter=filters out_backprop=input strides padding use_cudnn_on_gpu data_format dilations name filters)
     nn.conv3d(input filter=filters strides padding data_format dilations name filters)
     nn.convolution(input filter=filters padding strides dilation_rate name data_format filters dilations)
-    nn.crelu(features name axis)
     nn.depthwise_conv2d(input filter strides padding rate name data_format dilations)
     nn.depthwise_conv2d_native = nn.depthwise_conv2d(input filter strides padding data_format dilations name)
     nn.separable_conv2d(input depthwise_filter pointwise_filter strides padding rate name data_format dilations)

@@ -5,12 +5,6 @@ from __future__ import annotations
 from fastgrad._src.keras.datasets import word_numbers
 from fastgrad._src.keras.datasets.reading import TrainAndTestArrays, load_npz_arrays, shuffled_rows
 
-_TOPICS = (
-    "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude nat-gas "
-    "cpi money-fx interest gnp meal-feed alum oilseed gold tin strategic-metal livestock retail ipi iron-steel rubber heat jobs "
-    "lei bop zinc orange pet-chem dlr gas silver wpi hog lead"
-)
-
 
 def load_data(
     path: str = "reuters.npz",
@@ -42,8 +36,3 @@ def load_data(
 def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
     """Returns the words with their numbers, without ``index_from``."""
     return word_numbers.word_index(path, "reuters_word_index.json", "4d44cc38712099c9e383dc6e5f11a921")
-
-
-def get_label_names() -> tuple[str, ...]:
-    """Returns the names of the topics."""
-    return tuple(_TOPICS.split())

@@ -1,4 +1,4 @@
-"""Zero padding and cropping of sequences, images and volumes."""
+"""Zero padding and cropping of images."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ from fastgrad._src.keras.settings import standardize_data_format
 from fastgrad._src.ops.padding import pad
 
 
-def _border_pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
-    """Converts ``value`` to a pair (before, after) for each dimension; ValueError for other values."""
-    if isinstance(value, int):
-        value = (value, value) if rank == 1 else [value] * rank
+def _border_pairs(value: Any, name: str) -> tuple[tuple[int, int], ...]:
+    """Converts ``value`` to a pair (before, after) for each of two dimensions; ValueError for other values."""
     try:
-        items = [value] if rank == 1 else list(value)
-        if len(items) != rank:
+        items = [value] * 2 if isinstance(value, int) else list(value)
+        if len(items) != 2:
             raise TypeError
         before, after = zip(*[(item, item) if isinstance(item, int) else tuple(item) for item in items], strict=True)
     except (TypeError, ValueError):
         raise ValueError(
-            f"`{name}` should be an integer or have {rank} elements, each a pair (before, after)"
-            f"{' or an integer' if rank > 1 else ''}. Received: {name}={value}."
+            f"`{name}` should be an integer or have 2 elements, each a pair (before, after) or an integer. "
+            f"Received: {name}={value}."
         ) from None
-    checked = spatial_integers(before, rank, name, min_value=0), spatial_integers(after, rank, name, min_value=0)
+    checked = spatial_integers(before, 2, name, min_value=0), spatial_integers(after, 2, name, min_value=0)
     return tuple(zip(*checked, strict=True))
 
 
@@ -41,8 +39,8 @@ class _Borders(SpatialLayer):
     def __init__(self, sizes: Any, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
-        self._sizes = _border_pairs(sizes, self.rank, self._argument)
-        setattr(self, self._argument, self._sizes[0] if self.rank == 1 else self._sizes)
+        self._sizes = _border_pairs(sizes, self._argument)
+        setattr(self, self._argument, self._sizes)
         self.input_spec = InputSpec(ndim=self.rank + 2)
         self._build_at_init()
 
@@ -58,41 +56,7 @@ class _Borders(SpatialLayer):
         return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
 
 
-class _ZeroPadding(_Borders):
-    _argument = "padding"
-    _config_names = ("padding", "data_format")
-
-    def call(self, inputs: Tensor) -> Tensor:
-        return pad(inputs, joined_shape((0, 0), self._sizes, (0, 0), self.data_format))  # type: ignore[arg-type]
-
-
-class _Cropping(_Borders):
-    _argument = "cropping"
-    _sign = -1
-    _config_names = ("cropping", "data_format")
-
-    def call(self, inputs: Tensor) -> Tensor:
-        shape = inputs._array.shape
-        self.compute_output_shape(shape)
-        sizes, _ = split_shape(shape, self.data_format)
-        slices = [slice(low, (size or 0) - high) for size, (low, high) in zip(sizes, self._sizes, strict=True)]
-        return inputs[joined_shape(slice(None), slices, slice(None), self.data_format)]  # type: ignore[arg-type]
-
-
-class ZeroPadding1D(_ZeroPadding, rank=1):
-    """Zeros before and after the steps of (batch, steps, channels).
-
-    Args:
-        padding: the number of zeros on both sides, or a pair (before, after).
-        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        **kwargs: as in ``Layer``.
-    """
-
-    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(padding, data_format, **kwargs)
-
-
-class ZeroPadding2D(_ZeroPadding, rank=2):
+class ZeroPadding2D(_Borders, rank=2):
     """Zeros around images, (batch, height, width, channels).
 
     Args:
@@ -101,33 +65,17 @@ class ZeroPadding2D(_ZeroPadding, rank=2):
         **kwargs: as in ``Layer``.
     """
 
+    _argument = "padding"
+    _config_names = ("padding", "data_format")
+
     def __init__(self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(padding, data_format, **kwargs)
 
-
-class ZeroPadding3D(_ZeroPadding, rank=3):
-    """Zeros around volumes, (batch, depth, height, width, channels); arguments as ``ZeroPadding2D``, in 3D."""
-
-    def __init__(self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(padding, data_format, **kwargs)
+    def call(self, inputs: Tensor) -> Tensor:
+        return pad(inputs, joined_shape((0, 0), self._sizes, (0, 0), self.data_format))  # type: ignore[arg-type]
 
 
-class Cropping1D(_Cropping, rank=1):
-    """Cuts steps off both ends of (batch, steps, channels).
-
-    Args:
-        cropping: the number of steps at both ends, or a pair (before, after).
-        **kwargs: as in ``Layer``.
-    """
-
-    def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
-        super().__init__(cropping, "channels_last", **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        return {name: value for name, value in super().get_config().items() if name != "data_format"}
-
-
-class Cropping2D(_Cropping, rank=2):
+class Cropping2D(_Borders, rank=2):
     """Cuts rows and columns off images, (batch, height, width, channels).
 
     Args:
@@ -139,12 +87,16 @@ class Cropping2D(_Cropping, rank=2):
         ValueError: ``cropping`` has another form. (At a call: nothing would remain.)
     """
 
+    _argument = "cropping"
+    _sign = -1
+    _config_names = ("cropping", "data_format")
+
     def __init__(self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(cropping, data_format, **kwargs)
 
-
-class Cropping3D(_Cropping, rank=3):
-    """Cuts the borders off volumes, (batch, depth, height, width, channels); arguments as ``Cropping2D``, in 3D."""
-
-    def __init__(self, cropping: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(cropping, data_format, **kwargs)
+    def call(self, inputs: Tensor) -> Tensor:
+        shape = inputs._array.shape
+        self.compute_output_shape(shape)
+        sizes, _ = split_shape(shape, self.data_format)
+        slices = [slice(low, (size or 0) - high) for size, (low, high) in zip(sizes, self._sizes, strict=True)]
+        return inputs[joined_shape(slice(None), slices, slice(None), self.data_format)]  # type: ignore[arg-type]

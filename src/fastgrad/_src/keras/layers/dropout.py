@@ -92,7 +92,14 @@ class SpatialDropout1D(_SpatialDropout, rank=1):
     """
 
 
-class _ImageDropout(_SpatialDropout):
+class SpatialDropout2D(_SpatialDropout, rank=2):
+    """In training, zeroes whole channels of images, (batch, height, width, channels).
+
+    Args:
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        rate, seed, name, dtype: as in ``SpatialDropout1D``.
+    """
+
     _config_names = ("data_format",)
 
     def __init__(
@@ -105,16 +112,3 @@ class _ImageDropout(_SpatialDropout):
     ) -> None:
         super().__init__(rate, seed, name, dtype)
         self.data_format = standardize_data_format(data_format)
-
-
-class SpatialDropout2D(_ImageDropout, rank=2):
-    """In training, zeroes whole channels of images, (batch, height, width, channels).
-
-    Args:
-        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        rate, seed, name, dtype: as in ``SpatialDropout1D``.
-    """
-
-
-class SpatialDropout3D(_ImageDropout, rank=3):
-    """In training, zeroes whole channels of volumes; arguments as ``SpatialDropout2D``."""

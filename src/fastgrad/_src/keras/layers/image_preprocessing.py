@@ -1,4 +1,4 @@
-"""Images resized and cropped, and in training changed at random: flips, crops, brightness, contrast."""
+"""Images resized and cropped, and in training changed at random: flips, crops, contrast."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from fastgrad._src.keras.layers.image_arguments import (
     FILL_VALUE,
     SEED,
     SIZE,
-    VALUE_RANGE,
     Argument,
     factor_argument,
 )
@@ -234,28 +233,6 @@ class RandomCrop(RandomImageLayer, arguments=(*SIZE, SEED, DATA_FORMAT)):
         return scaled_boxes(boxes, top, left, 1.0, 1.0)
 
 
-class RandomBrightness(RandomImageLayer, arguments=(factor_argument(-1), VALUE_RANGE, SEED)):
-    """In training, adds a number to each image, and clips it.
-
-    Args:
-        factor: the bounds of the number, in parts of the range: a pair in [-1, 1], or a number for both sides of 0.
-        value_range: the least and the greatest value of images.
-        seed: an integer, or None.
-        **kwargs: as in ``Layer``.
-
-    Raises:
-        ValueError: another ``factor`` or ``value_range``.
-    """
-
-    def _draw(self, shape: tuple[int, ...]) -> Any:
-        low, high = self.value_range
-        return {"rgb_delta": self._number_of_each_image(shape, *self.factor) * (high - low)}
-
-    def _apply(self, x: Tensor, transformation: Any, interpolation: str | None) -> Tensor:
-        low, high = self.value_range
-        return ops.clip_by_value(x + broadcast_per_image(transformation["rgb_delta"], x, x.dtype), low, high)
-
-
 class RandomContrast(RandomImageLayer, arguments=(factor_argument(0), ANY_VALUE_RANGE, SEED)):
     """In training, multiplies the distance of each pixel from the mean of its channel, and clips the result.
 
@@ -276,61 +253,3 @@ class RandomContrast(RandomImageLayer, arguments=(factor_argument(0), ANY_VALUE_
         factor = broadcast_per_image(transformation["contrast_factor"], x, x.dtype)
         mean = ops.reduce_mean(x, [self._height_axis, self._height_axis + 1], keepdims=True)
         return ops.clip_by_value((x - mean) * factor + mean, *self.value_range)
-
-
-def _checked_integer(layer: str, argument: str, value: Any) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{layer}: `{argument}` must be an integer. Received: {argument}={value!r}") from None
-    if argument == "max_number" and number < 0:
-        raise ValueError(f"{layer}: `{argument}` must not be negative. Received: {argument}={value}")
-    return number
-
-
-class MaxNumBoundingBoxes(
-    ImageLayer,
-    arguments=(
-        Argument("max_number", "int", check=_checked_integer),
-        Argument("fill_value", "int", -1, _checked_integer),
-    ),
-):
-    """Gives each image the same number of bounding boxes: truncates longer rows of boxes and pads shorter ones. Images do not change.
-
-    Args:
-        max_number: the number of boxes of each image.
-        fill_value: an integer, the padding of boxes and labels.
-        **kwargs: ``bounding_box_format``, which a call with boxes needs, ``data_format``, and as in ``Layer``.
-
-    Raises:
-        ValueError, TypeError: ``max_number`` or ``fill_value`` is no integer; at a call the images have another rank, or there is no
-            ``bounding_box_format``.
-    """
-
-    max_number: int
-
-    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Returns ``images`` as they are."""
-        return images
-
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Truncates or pads the rows of boxes and labels, in training or not; labels may have shape (batch, boxes, classes)."""
-        result = dict(bounding_boxes)
-        for key in ("boxes", "labels"):
-            x = convert_to_tensor(bounding_boxes[key])[:, : self.max_number]
-            paddings = [[0, 0], [0, self.max_number - x.shape[1]], *[[0, 0]] * (x.ndim - 2)]
-            result[key] = ops.pad(x, paddings, constant_values=self.fill_value)
-        return result
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input, with ``max_number`` bounding boxes if it has some; KeyError if these are more than boxes and labels."""
-        if not isinstance(input_shape, dict) or "bounding_boxes" not in input_shape:
-            return input_shape
-        boxes = {key: list(shape) for key, shape in input_shape["bounding_boxes"].items()}
-        unknown = sorted(boxes.keys() - {"boxes", "labels"})
-        if unknown:
-            raise KeyError(f"`bounding_boxes` must have no keys other than 'boxes' and 'labels'. Received: {unknown}")
-        axis = len(boxes["boxes"]) - 2
-        for shape in boxes.values():
-            shape[axis] = self.max_number
-        return {**input_shape, "bounding_boxes": {key: tuple(shape) for key, shape in boxes.items()}}

@@ -26,7 +26,7 @@ ATTENTION_ARGUMENT_NAMES = (
 
 
 class HeadsAttention(Layer):
-    """The base of ``MultiHeadAttention`` and ``GroupQueryAttention``: projection to heads, attention, projection back.
+    """The base of ``MultiHeadAttention``: projection to heads, attention, projection back.
 
     Subclasses set ``_heads``, ``_groups``, ``_depth``, ``_width`` (of a value), ``_output_sizes`` and ``_axes``.
     """

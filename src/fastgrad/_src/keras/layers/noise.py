@@ -1,8 +1,7 @@
-"""Random noise in training: Gaussian noise, added or multiplied, and dropout that keeps mean and variance."""
+"""Random noise in training: Gaussian noise, and dropout that keeps mean and variance."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from fastgrad._src.core import dtypes
@@ -46,11 +45,6 @@ class _Noise(SameShape):
     def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
         raise NotImplementedError
 
-    def _normal_noise(self, inputs: Tensor, draw_words: Any, mean: float, stddev: float) -> Tensor:
-        return ops.normal_from(
-            draw_words, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
-        )
-
 
 class GaussianNoise(_Noise):
     """In training, adds normal noise of mean 0.
@@ -70,26 +64,10 @@ class GaussianNoise(_Noise):
         super().__init__(stddev, seed, **kwargs)
 
     def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
-        return inputs + self._normal_noise(inputs, draw_words, 0.0, self._amount)
-
-
-class GaussianDropout(_Noise):
-    """In training, multiplies by normal noise of mean 1 and variance ``rate / (1 - rate)`` (Srivastava et al. 2014).
-
-    Args:
-        rate: the rate, in [0, 1].
-        seed: as in ``Dropout``.
-        **kwargs: as in ``Layer``.
-
-    Raises:
-        ValueError: ``rate`` is outside [0, 1].
-    """
-
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(rate, seed, **kwargs)
-
-    def _add_noise(self, inputs: Tensor, draw_words: Any) -> Tensor:
-        return inputs * self._normal_noise(inputs, draw_words, 1.0, math.sqrt(self._amount / (1.0 - self._amount)))
+        shape = inputs._array.shape
+        return inputs + ops.normal_from(
+            draw_words, random_draws.normal, "GaussianNoise", shape, 0.0, self._amount, inputs.dtype
+        )
 
 
 class AlphaDropout(_Noise):

@@ -22,7 +22,7 @@ from fastgrad._src.keras.symbolic_functions import FUNCTIONS
 from fastgrad._src.ops.comparison import equal, not_equal
 
 # Item access, and the operators in files of fastgrad before it had Keras's classes: their values are TensorFlow's.
-_OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
+OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
@@ -81,7 +81,7 @@ class Operator:
         return object.__new__(_class_of_path(operation))
 
     def __init__(self, operation: str, name: str | None = None, options: dict[str, Any] | None = None) -> None:
-        self._function = _OPERATOR_FUNCTIONS.get(operation) or _function_of_path(operation)
+        self._function = OPERATOR_FUNCTIONS.get(operation) or _function_of_path(operation)
         self.name = naming.auto_name(type(self).__name__) if name is None else naming.checked_name(name)
         self.operation = operation
         self.options = dict(options or {})

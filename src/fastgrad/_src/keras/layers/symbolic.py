@@ -335,20 +335,3 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 def is_keras_tensor(x: Any) -> bool:
     """True if ``x`` is a ``KerasTensor``, such as the result of ``keras.Input``."""
     return isinstance(x, KerasTensor)
-
-
-def get_source_inputs(tensor: Any) -> Any:
-    """Returns the list of input ``KerasTensor``s that ``tensor`` is computed from; ``tensor`` itself if it is none."""
-    if not isinstance(tensor, KerasTensor):
-        return tensor
-    sources: dict[int, Any] = {}
-    waiting = [tensor]
-    while waiting:
-        current = waiting.pop(0)
-        origin = current._keras_history
-        inputs = [] if origin is None else origin.operation._inbound_nodes[origin.node_index].inputs
-        if inputs:
-            waiting = [*inputs, *waiting]
-        else:
-            sources[id(current)] = current
-    return list(sources.values())

@@ -68,7 +68,7 @@ class TFSMLayer(Layer):
         if (in_safe_mode() if safe_mode is None else safe_mode) is not False:
             raise ValueError(
                 "A `TFSMLayer` loads an external SavedModel, so it is disallowed. If you trust it, "
-                "give `safe_mode=False` to the function, or call `keras.config.enable_unsafe_deserialization()`."
+                "give `safe_mode=False` to the function."
             )
         return cls(**config)
 

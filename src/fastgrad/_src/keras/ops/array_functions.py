@@ -13,7 +13,6 @@ from fastgrad._src.keras import settings
 from fastgrad._src.keras.ops import signal_functions
 from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, described, tensor
 from fastgrad._src.ops import namespace as ops
-from fastgrad._src.ops.composed.bucketize import bucketize
 from fastgrad._src.ops.composed.numpy_functions import (
     elementwise,
     order_statistics,
@@ -21,7 +20,7 @@ from fastgrad._src.ops.composed.numpy_functions import (
     rearrangement,
     reductions,
 )
-from fastgrad._src.ops.composed.numpy_functions.elementwise import nan_positions, without_nan
+from fastgrad._src.ops.composed.numpy_functions.elementwise import nan_positions
 from fastgrad._src.ops.composed.numpy_functions.operands import flattened
 
 
@@ -102,20 +101,8 @@ def _like_function(value: int) -> Callable[..., Any]:
     )
 
 
-def _geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    first, last = [tensor(x, settings.floatx() if dtype is None else dtype) for x in (start, stop)]
-    exponents = [ops.log(ops.abs(x)) / math.log(10.0) for x in (first, last)]
-    y = TABLE["logspace"](*exponents, num, endpoint, 10, dtype, axis)
-    return y * ops.cast(ops.sign(first), y.dtype)
-
-
 def _reduction(function: Callable[..., Any], convert: Callable[..., Any]) -> Callable[..., Any]:
     return described(lambda x, axis=None, keepdims=False: function(convert(x), axis, keepdims), function)
-
-
-def _nan_function(function: Callable[..., Any], fill: int) -> Callable[..., Any]:
-    """Returns a reduction without the NaNs, in place of which there is ``fill``."""
-    return _reduction(lambda x, axis, keepdims: function(without_nan(x, fill), axis, keepdims), _as_summable)
 
 
 def _joining_function(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -164,10 +151,6 @@ def _corrcoef(x: Any) -> Any:
     return reductions.corrcoef(x) if x.ndim else ops.constant(math.nan, settings.floatx())
 
 
-def _finite(x: Any, value: float) -> Any:
-    return elementwise.nan_to_num(x, value) if tensor(x).dtype.is_floating else tensor(x)
-
-
 def _view(x: Any, dtype: Any = None) -> Any:
     x = tensor(x)
     return rearrangement.view(x, x.dtype if dtype is None else settings.standardize_dtype(dtype))
@@ -189,7 +172,7 @@ def _median(skips_nan: bool) -> Callable[..., Any]:
 
 _PLAIN_FUNCTIONS: dict[str, Callable[..., Any]] = {
     **elementwise.PLAIN_FUNCTIONS,
-    "bitwise_invert": ops.invert, "bitwise_not": ops.invert, "ndim": lambda x: x.ndim, "size": ops.size, "signbit": elementwise.signbit,
+    "ndim": lambda x: x.ndim, "size": ops.size, "signbit": elementwise.signbit,
     "trunc": lambda x: elementwise.truncated(x) if x.dtype.is_floating else x,
 }  # fmt: skip
 _BINARY_FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -204,7 +187,7 @@ _FLOAT_BINARY_FUNCTIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 _BITWISE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "bitwise_and": ops.bitwise_and, "bitwise_or": ops.bitwise_or, "bitwise_xor": ops.bitwise_xor, "left_shift": ops.left_shift,
-    "right_shift": ops.right_shift, "bitwise_left_shift": ops.left_shift, "bitwise_right_shift": ops.right_shift,
+    "right_shift": ops.right_shift,
 }  # fmt: skip
 _REDUCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "all": (ops.reduce_all, _as_boolean), "any": (ops.reduce_any, _as_boolean), "sum": (ops.reduce_sum, _as_summable), "mean": (ops.reduce_mean, as_floats), "var": (ops.reduce_variance, as_floats),
@@ -227,10 +210,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "ptp": lambda x, axis=None, keepdims=False: ops.reduce_max(tensor(x), axis, keepdims) - ops.reduce_min(tensor(x), axis, keepdims),
     "cumsum": lambda x, axis=None, dtype=None: reductions.cumsum(tensor(x, dtype), axis),
     "cumprod": lambda x, axis=None, dtype=None: reductions.cumprod(tensor(x, dtype), axis),
-    "nancumsum": lambda x, axis=None, dtype=None: TABLE["cumsum"](_finite(x, 0.0), axis, dtype),
-    "nancumprod": lambda x, axis=None, dtype=None: TABLE["cumprod"](_finite(x, 1.0), axis, dtype),
-    "nansum": _nan_function(ops.reduce_sum, 0), "nanprod": _nan_function(ops.reduce_prod, 1), "nanstd": lambda x, axis=None, keepdims=False: ops.sqrt(TABLE["nanvar"](x, axis, keepdims)),
-    "corrcoef": _corrcoef, "ldexp": _ldexp, "geomspace": _geomspace, "view": _view, "average": _average, "slogdet": lambda x: tuple(ops.slogdet(as_floats(x))),
+    "corrcoef": _corrcoef, "ldexp": _ldexp, "view": _view, "average": _average, "slogdet": lambda x: tuple(ops.slogdet(as_floats(x))),
     "count_nonzero": lambda x, axis=None: ops.reduce_sum(ops.cast(_as_boolean(x), dtypes.int32), axis),
     "clip": lambda x, x_min, x_max: elementwise.clip(*as_common_dtype(x, x_min, x_max)),
     "isclose": _isclose,
@@ -239,7 +219,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "round": _round,
     "allclose": lambda x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False: ops.reduce_all(_isclose(x1, x2, rtol, atol, equal_nan)),
     "array": tensor, "arange": _arange, "linspace": _linspace, "zeros": _fill_function(0), "empty": _fill_function(0), "ones": _fill_function(1), "zeros_like": _like_function(0), "empty_like": _like_function(0), "ones_like": _like_function(1),
-    "logspace": lambda start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0: tensor(ops.pow(ops.constant(base, settings.floatx()), _linspace(start, stop, num, endpoint, axis=axis)), dtype),
     "full": lambda shape, fill_value, dtype=None: ops.broadcast_to(tensor(fill_value, settings.floatx() if dtype is None else dtype), shape),
     "full_like": lambda x, fill_value, dtype=None: ops.broadcast_to(tensor(fill_value, tensor(x).dtype if dtype is None else dtype), tensor(x).shape),
     "eye": lambda N, M=None, k=0, dtype=None: ops.constant(np.eye(N, M, k), settings.standardize_dtype(dtype)),
@@ -253,7 +232,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "where": _where, "nonzero": lambda x: [ops.cast(positions, dtypes.int32) for positions in rearrangement.nonzero(_as_boolean(x))],
     "select": lambda condlist, choicelist, default=0: elementwise.select(_where, condlist, choicelist, default), "get_item": lambda x, key: tensor(x)[key],
     "searchsorted": lambda sorted_sequence, values, side="left": _call_with_common_dtype(ops.searchsorted, sorted_sequence, values, side=side),
-    "digitize": lambda x, bins: bucketize(as_floats(x), bins),
     "bincount": lambda x, weights=None, minlength=0, sparse=False: ops.bincount(tensor(x), weights, minlength, axis=-1),
     "tensordot": lambda x1, x2, axes=2: _call_with_common_dtype(ops.tensordot, x1, x2, axes=axes), "einsum": described(lambda subscripts, *operands, **kwargs: ops.einsum(subscripts, *as_common_dtype(*operands), **kwargs), ops.einsum),
     "cross": lambda x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None: _call_with_common_dtype(products.cross, x1, x2, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis), "vander": products.vander,

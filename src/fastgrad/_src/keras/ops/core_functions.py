@@ -88,13 +88,10 @@ def _scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | No
     return getattr(scattering, f"tensor_scatter_nd_{reduction}")(x, places, changes)
 
 
-def _segment_function(kind: str) -> Callable[..., Any]:
-    def reduce(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-        x, ids = tensor(data), tensor(segment_ids)
-        count = int(np.max(ids.numpy())) + 1 if num_segments is None else num_segments
-        return getattr(segments, f"unsorted_segment_{kind}")(x, ids, count)
-
-    return reduce
+def _segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    x, ids = tensor(data), tensor(segment_ids)
+    count = int(np.max(ids.numpy())) + 1 if num_segments is None else num_segments
+    return segments.unsorted_segment_sum(x, ids, count)
 
 
 def _in_top_k(targets: Any, predictions: Any, k: int) -> Any:
@@ -192,5 +189,5 @@ TABLE: dict[str, Callable[..., Any]] = {
     "logsumexp": _logsumexp,
     "top_k": _top_k,
     "in_top_k": _in_top_k,
-    **{f"segment_{kind}": _segment_function(kind) for kind in ("sum", "max", "min", "prod")},
+    "segment_sum": _segment_sum,
 }

@@ -86,8 +86,5 @@ TABLE: dict[str, Callable[..., Any]] = {
     "pinv": lambda x, rcond=None: ops.pinv(as_floats(x), rcond),
     "qr": _qr,
     "solve": _solve,
-    "solve_triangular": lambda a, b, lower=False: _solve_vector_or_matrix(
-        ops.triangular_solve, _square(a), b, lower=lower
-    ),
     "svd": _svd,
 }

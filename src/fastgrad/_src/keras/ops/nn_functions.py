@@ -52,19 +52,6 @@ def _pool_function(kind: str) -> Callable[..., Any]:
     return pool
 
 
-def _conv(
-    inputs: Any,
-    kernel: Any,
-    strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = 1,
-) -> Any:
-    x, weights = as_common_dtype(inputs, kernel)
-    _, layout, sizes = _windows(x, data_format, strides=strides, dilation_rate=dilation_rate)
-    return ops.convolution(x, weights, sizes["strides"], padding.upper(), layout, sizes["dilation_rate"])
-
-
 def _conv_transpose(
     inputs: Any,
     kernel: Any,
@@ -151,14 +138,6 @@ def _layer_normalization(
     return _scaled(y, axis, gamma, beta)
 
 
-def _rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
-    x = as_floats(x)
-    wide = ops.cast_narrow_to_float32(x)
-    squares = ops.reduce_mean(wide * wide, _nonnegative_axes(axis, x.ndim), keepdims=True)
-    y = ops.cast(wide * ops.rsqrt(squares + (settings.epsilon() if epsilon is None else epsilon)), x.dtype)
-    return _scaled(y, axis, scale)
-
-
 def _normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Any:
     x = as_floats(x)
     least = settings.epsilon() if epsilon is None else epsilon
@@ -213,7 +192,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "gelu": lambda x, approximate=True: activations.gelu(x, approximate),
     "max_pool": _pool_function("MAX"),
     "average_pool": _pool_function("AVG"),
-    "conv": _conv,
     "conv_transpose": _conv_transpose,
     "ctc_loss": _ctc_loss,
     "polar": _polar,
@@ -222,7 +200,6 @@ TABLE: dict[str, Callable[..., Any]] = {
     "moments": _moments,
     "batch_normalization": _batch_normalization,
     "layer_normalization": _layer_normalization,
-    "rms_normalization": _rms_normalization,
     "normalize": _normalize,
     "dot_product_attention": _attention,
     "depth_to_space": lambda x, block_size, data_format="channels_last": ops.depth_to_space(

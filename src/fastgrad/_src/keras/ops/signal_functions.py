@@ -14,12 +14,8 @@ from fastgrad._src.keras.ops.function import as_common_dtype, as_floats, tensor
 from fastgrad._src.ops import namespace as ops
 from fastgrad._src.ops.composed.numpy_functions.products import correlate
 from fastgrad._src.signal import windows
-from fastgrad._src.signal.fourier import fft, fft2d, ifft2d, irfft, rfft
+from fastgrad._src.signal.fourier import fft, fft2d, irfft, rfft
 from fastgrad._src.signal.frames import stft
-
-
-def _window_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x: ops.constant(function(int(x)), settings.floatx())
 
 
 def _complex(x: Any) -> Any:
@@ -71,10 +67,6 @@ def _stft(
     return _real_and_imaginary_parts(stft(x, fft_length, sequence_stride, fft_length, window_fn))
 
 
-def _ifft2(x: Any) -> tuple[Any, Any]:
-    return _real_and_imaginary_parts(ifft2d(_complex(x)))
-
-
 def _correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     check_choice("correlate", ("full", "same", "valid"), mode=mode)
     a, b = as_common_dtype(x1, x2)
@@ -84,13 +76,11 @@ def _correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
 TABLE: dict[str, Callable[..., Any]] = {
     "fft": lambda x: _real_and_imaginary_parts(fft(_complex(x))),
     "fft2": lambda x: _real_and_imaginary_parts(fft2d(_complex(x))),
-    "ifft2": _ifft2,
     "rfft": lambda x, fft_length=None: _real_and_imaginary_parts(rfft(as_floats(x), _fft_length(fft_length))),
     "irfft": lambda x, fft_length=None: irfft(_complex(x), _fft_length(fft_length)),
     "stft": _stft,
 }
 ARRAY_TABLE: dict[str, Callable[..., Any]] = {
-    **{name: _window_function(getattr(np, name)) for name in ("bartlett", "blackman", "hamming", "hanning")},
     "kaiser": lambda x, beta: ops.constant(np.kaiser(int(x), float(beta)), settings.floatx()),
     "correlate": _correlate,
 }

@@ -128,7 +128,7 @@ def lambda_of(config: Any) -> FunctionType:
     if in_safe_mode() is not False:
         raise ValueError(
             "The deserialization of a Python lambda may execute arbitrary code, so it is disallowed. If you trust it, "
-            "give `safe_mode=False` to the function, or call `keras.config.enable_unsafe_deserialization()`."
+            "give `safe_mode=False` to the function."
         )
     code, defaults, closure = (
         config["value"] if "value" in config else [config[n] for n in ("code", "defaults", "closure")]

@@ -128,13 +128,3 @@ class SafeModeScope:
 def in_safe_mode() -> bool | None:
     """Returns the mode of the innermost ``SafeModeScope``; outside of any scope None, which counts as safe."""
     return _thread_scopes.safe_mode
-
-
-def enable_unsafe_deserialization() -> None:
-    """Lets this thread load lambdas, whose code may do anything, from all later files."""
-    _thread_scopes.safe_mode = False
-
-
-def reset_safe_mode() -> None:
-    """Takes back ``enable_unsafe_deserialization`` in this thread."""
-    _thread_scopes.safe_mode = None

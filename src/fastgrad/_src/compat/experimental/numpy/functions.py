@@ -164,10 +164,10 @@ def _with_an_axis(x: Any) -> Any:
 
 
 _FLOAT_FUNCTIONS = (
-    "arccos arccosh arcsin arcsinh arctan arctanh cbrt ceil cos cosh deg2rad exp exp2 expm1 floor isfinite isinf isnan isneginf isposinf log log1p "
-    "rad2deg sin sinc sinh sqrt tan tanh"
+    "arccos arccosh arcsin arcsinh arctan arctanh cbrt ceil cos cosh exp expm1 floor isfinite isinf isnan isneginf log log1p "
+    "sin sinc sinh sqrt tan tanh"
 )
-_PLAIN_FUNCTIONS = "abs absolute conj conjugate copy fliplr flipud isreal negative ravel real square"
+_PLAIN_FUNCTIONS = "abs absolute conj conjugate copy fliplr flipud negative ravel real square"
 _ARRAY_FUNCTIONS = (
     "broadcast_to diag diagflat diagonal dsplit expand_dims flip hsplit moveaxis repeat roll rot90 split squeeze "
     "swapaxes tile transpose tril triu vsplit"

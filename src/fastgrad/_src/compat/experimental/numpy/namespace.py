@@ -30,7 +30,7 @@ def _public_function(name: str, function: _Callable[..., _Any]) -> _Callable[...
 
 
 _CONSTANTS = {
-    **{name: getattr(np, name) for name in ["bool_", "complex64", "complex128", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "inexact", "object_", "e", "pi", "inf", "newaxis", "finfo", "iinfo", "issubdtype"]},
+    **{name: getattr(np, name) for name in ["bool_", "complex64", "complex128", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "inexact", "object_", "e", "pi", "inf", "newaxis", "finfo", "iinfo"]},
     "complex_": np.complex128, "float_": np.float64, "int_": np.int64, "string_": np.bytes_, "unicode_": np.str_,
 }  # fmt: skip
 

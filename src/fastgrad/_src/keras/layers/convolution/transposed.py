@@ -1,4 +1,4 @@
-"""``Conv1DTranspose``, ``Conv2DTranspose`` and ``Conv3DTranspose``."""
+"""``Conv1DTranspose`` and ``Conv2DTranspose``."""
 
 from __future__ import annotations
 
@@ -113,21 +113,3 @@ class Conv2DTranspose(_TransposedConvolution, rank=2):
     Raises:
         ValueError: an argument is no such number or name, or arguments do not go together.
     """
-
-
-class Conv3DTranspose(_TransposedConvolution, rank=3):
-    """The transpose of a convolution of volumes, (batch, depth, height, width, channels); arguments as in ``Conv2DTranspose``."""
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        output_padding: Any = None,
-        *others: Any,
-        **kwargs: Any,
-    ) -> None:
-        # Keras has these two the other way round here.
-        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, *others, **kwargs)

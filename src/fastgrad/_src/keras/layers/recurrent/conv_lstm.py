@@ -1,4 +1,4 @@
-"""``ConvLSTM1D`` to ``ConvLSTM3D``, LSTMs whose products are convolutions, and their cell (Shi et al. 2015)."""
+"""``ConvLSTM2D``, an LSTM whose products are convolutions, and its cell (Shi et al. 2015)."""
 
 from __future__ import annotations
 
@@ -182,10 +182,6 @@ class _ConvLSTM(CellLayer):
         return (output, state, state) if self.return_state else output
 
 
-class ConvLSTM1D(_ConvLSTM, cell=ConvLSTMCell, cell_arguments={"rank": 1}):
-    """A convolutional LSTM for sequences of (batch, time, steps, channels); arguments as in ``ConvLSTM2D``."""
-
-
 class ConvLSTM2D(_ConvLSTM, cell=ConvLSTMCell, cell_arguments={"rank": 2}):
     """A convolutional LSTM for sequences of images, (batch, time, height, width, channels).
 
@@ -211,7 +207,3 @@ class ConvLSTM2D(_ConvLSTM, cell=ConvLSTMCell, cell_arguments={"rank": 2}):
     Raises:
         ValueError: an argument has another value; a size of the inputs is unknown.
     """
-
-
-class ConvLSTM3D(_ConvLSTM, cell=ConvLSTMCell, cell_arguments={"rank": 3}):
-    """A convolutional LSTM for sequences of volumes, (batch, time, depth, height, width, channels); arguments as in ``ConvLSTM2D``."""

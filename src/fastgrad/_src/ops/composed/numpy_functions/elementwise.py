@@ -27,7 +27,7 @@ from fastgrad._src.ops.comparison import (
 from fastgrad._src.ops.complex_numbers import angle, conj, imag, real
 from fastgrad._src.ops.composed.numpy_functions.operands import tensor
 from fastgrad._src.ops.control_flow import while_loop
-from fastgrad._src.ops.creation import constant, identity, ones, ones_like, zeros, zeros_like
+from fastgrad._src.ops.creation import constant, identity, ones_like, zeros, zeros_like
 from fastgrad._src.ops.division import floordiv, floormod
 from fastgrad._src.ops.exponential import (
     acos,
@@ -194,16 +194,15 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cos": cos, "cosh": cosh, "exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "sin": sin,
     "sinh": sinh, "sqrt": sqrt, "tan": tan, "tanh": tanh, "ceil": ceil, "floor": floor, "fabs": arithmetic.abs,
     "reciprocal": reciprocal, "angle": angle, "i0": bessel_i0,
-    "log10": lambda x: log(x) / math.log(10.0), "log2": lambda x: log(x) / math.log(2.0), "exp2": lambda x: 2.0**x,
-    "cbrt": lambda x: sign(x) * arithmetic.abs(x) ** (1.0 / 3.0), "deg2rad": lambda x: x * (math.pi / 180.0), "rad2deg": lambda x: x * (180.0 / math.pi),
+    "log10": lambda x: log(x) / math.log(10.0), "log2": lambda x: log(x) / math.log(2.0),
+    "cbrt": lambda x: sign(x) * arithmetic.abs(x) ** (1.0 / 3.0),
     "sinc": sinc,
-    "isfinite": is_finite, "isinf": is_inf, "isnan": is_nan, "isposinf": lambda x: equal(x, INF), "isneginf": lambda x: equal(x, -INF),
+    "isfinite": is_finite, "isinf": is_inf, "isnan": is_nan, "isneginf": lambda x: equal(x, -INF),
 }  # fmt: skip
 """Functions of a tensor of floats or complex numbers."""
 PLAIN_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": arithmetic.abs, "absolute": arithmetic.abs, "negative": negative, "sign": sign, "square": square, "conj": conj,
     "conjugate": conj, "real": real, "imag": imag, "copy": identity, "ravel": lambda x: reshape(x, [-1]),
-    "isreal": lambda x: equal(imag(x), 0.0) if x.dtype.is_complex else ones(x.shape, dtypes.bool),
     "fliplr": lambda x: reverse(x, [1]), "flipud": lambda x: reverse(x, [0]),
 }  # fmt: skip
 """Functions of a tensor of any dtype."""
