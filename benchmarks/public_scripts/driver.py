@@ -38,7 +38,6 @@ RANDOM_INITIALIZERS = [
 NO_EFFECT = [
     "AlphaDropout",
     "Dropout",
-    "GaussianDropout",
     "GaussianNoise",
     "RandomContrast",
     "RandomCrop",
@@ -48,7 +47,6 @@ NO_EFFECT = [
     "RandomZoom",
     "SpatialDropout1D",
     "SpatialDropout2D",
-    "SpatialDropout3D",
 ]
 
 CHANGE_OF_WEIGHTS = float(os.environ.get("CHANGE_OF_WEIGHTS", "0"))

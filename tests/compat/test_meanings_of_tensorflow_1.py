@@ -153,7 +153,6 @@ def _assert_close(x, wanted):
             lambda: v1.nn.convolution(numbers(1, 6, 1), numbers(2, 1, 1), "VALID", None, [2]),
             [[[2.0], [3.0], [4.0], [5.0]]],
         ),
-        (lambda: v1.nn.crelu([[-1.0, 2.0]]), [[0.0, 2.0, 1.0, 0.0]]),
         (
             lambda: v1.nn.depthwise_conv2d(numbers(1, 4, 4, 1), numbers(2, 2, 1, 1), [1, 1, 1, 1], "VALID", [2, 2]),
             [[[[48.0], [54.0]], [[72.0], [78.0]]]],

@@ -301,12 +301,12 @@ def test_settings_are_parts_of_a_structure():
     model, x = Counting(), tf.constant(normal(3, 4))
     for _ in range(PASSES):
         step_of(model, x)
-    keras.config.set_epsilon(1e-5)
+    keras.config.set_floatx("float64")
     try:
         step_of(model, x)
         assert programs.count == 2
     finally:
-        keras.config.set_epsilon(1e-7)
+        keras.config.set_floatx("float32")
 
 
 def test_operations_of_users_are_freed_with_their_programs():

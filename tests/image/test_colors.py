@@ -31,9 +31,8 @@ def test_hue_saturation_and_value_are_colorsys() -> None:
     np.testing.assert_allclose(image.hsv_to_rgb(PIXELS), expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(("there", "back"), [("rgb_to_hsv", "hsv_to_rgb"), ("rgb_to_yuv", "yuv_to_rgb")])
-def test_colour_spaces_have_inverses(there: str, back: str) -> None:
-    np.testing.assert_allclose(getattr(image, back)(getattr(image, there)(PIXELS)), PIXELS, atol=2e-4)
+def test_hue_saturation_and_value_have_an_inverse() -> None:
+    np.testing.assert_allclose(image.hsv_to_rgb(image.rgb_to_hsv(PIXELS)), PIXELS, atol=2e-4)
 
 
 def test_hue_is_cyclic() -> None:

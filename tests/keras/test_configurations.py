@@ -93,7 +93,6 @@ def test_attributes_of_a_users_class_add_nothing(base, names):
 @pytest.mark.parametrize(
     ("made", "left_out"),
     [
-        (L.Cropping1D(1), "data_format"),
         (L.SpatialDropout1D(0.5), "noise_shape"),
         (metrics.F1Score(), "beta"),
         (keras.initializers.HeNormal(), "scale"),

@@ -49,13 +49,7 @@ class TestBackend:
 
     def test_epsilon(self):
         assert keras.backend.epsilon() == 1e-7
-        keras.backend.set_epsilon(1e-3)
-        try:
-            assert float(losses.categorical_crossentropy([1.0, 0.0], [0.0, 1.0])) == pytest.approx(
-                -np.log(1e-3), rel=1e-4
-            )
-        finally:
-            keras.backend.set_epsilon(1e-7)
+        assert float(losses.categorical_crossentropy([1.0, 0.0], [0.0, 1.0])) == pytest.approx(-np.log(1e-7), rel=1e-4)
 
     def test_image_data_format(self):
         assert keras.backend.image_data_format() == "channels_last"
@@ -72,18 +66,13 @@ class TestBackend:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
         keras.backend.set_floatx("float64")
         keras.config.disable_traceback_filtering()
-        keras.config.enable_unsafe_deserialization()
-        keras.backend.set_epsilon(1e-3)
         try:
             keras.backend.clear_session()
             assert keras.config.dtype_policy().name == layers.Dense(1).dtype_policy.name == "float64"
-            assert keras.backend.epsilon() == 1e-3
-            assert keras.config.is_traceback_filtering_enabled()
             with pytest.raises(ValueError, match="safe_mode"):
                 layers.Lambda.from_config(layers.Lambda(lambda x: x).get_config())
         finally:
             keras.backend.set_floatx("float32")
-            keras.backend.set_epsilon(1e-7)
 
 
 class TestRegistration:

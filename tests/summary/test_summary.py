@@ -196,14 +196,6 @@ def test_tensors_and_messages(folder):
     assert written["raw"].simple_value == 2.5
 
 
-def test_a_writer_that_writes_nothing(folder):
-    writer = tf.summary.create_noop_writer()
-    with writer.as_default(step=9):
-        assert tf.summary.experimental.get_step() == 1  # of the writer around it
-    writer.init(), writer.set_as_default(), writer.flush(), writer.close()
-    assert tf.summary.scalar("s", 1.0)
-
-
 @tf.function
 def _product(x):
     return tf.matmul(x, x)

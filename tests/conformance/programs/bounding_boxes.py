@@ -99,7 +99,6 @@ def layers(tf):
         "CenterCrop of smaller images": lambda box: layers.CenterCrop(20, 16, bounding_box_format=box),
         "Resizing": lambda box: layers.Resizing(5, 16, bounding_box_format=box),
         "Resizing with padding": lambda box: layers.Resizing(20, 20, pad_to_aspect_ratio=True, bounding_box_format=box),
-        "RandomBrightness": lambda box: layers.RandomBrightness((0.1, 0.1), bounding_box_format=box),
         "RandomTranslation": lambda box: layers.RandomTranslation((0.2, 0.2), (-0.25, -0.25), bounding_box_format=box),
         "RandomZoom": lambda box: layers.RandomZoom((-0.5, -0.5), (0.25, 0.25), bounding_box_format=box),
     }.items():
@@ -112,7 +111,7 @@ def layers(tf):
                 )["bounding_boxes"].items()
             }
         # The nearest of two pixels that are as near is another one, and Keras mixes the values of masks in some layers.
-        if name in ("CenterCrop", "RandomBrightness", "RandomTranslation"):
+        if name in ("CenterCrop", "RandomTranslation"):
             questions[name] = lambda make=make: {
                 key: tf.cast(value, "float32")
                 for key, value in _without(make("xyxy")(_data(tf), training=True), "bounding_boxes").items()
@@ -166,9 +165,6 @@ def transformations(tf):
         "rotation": lambda: moved(
             layers.RandomRotation((0.1, 0.1), bounding_box_format="xyxy"),
             layers.RandomRotation((0.1, 0.1), bounding_box_format="xyxy").get_random_transformation(x),
-        ),
-        "brightness": lambda: layers.RandomBrightness(0.5).transform_images(
-            x, {"rgb_delta": np.array([20.0, -20.0], "float32").reshape(2, 1, 1, 1)}
         ),
         "contrast": lambda: layers.RandomContrast(0.5).transform_images(
             x, {"contrast_factor": np.array([0.5, 1.5], "float32").reshape(2, 1, 1, 1)}

@@ -116,9 +116,7 @@ def pooling(tf):
         ],
         "shapes": lambda: layers.MaxPooling2D(3, 2, "same").compute_output_shape((None, 7, None, 3)),
         "no window": lambda: refused(lambda: layers.AveragePooling2D()),
-        "ZeroPadding1D": of(X1, "ZeroPadding1D", (0, 2)),
         "ZeroPadding2D": of(X2, "ZeroPadding2D", ((1, 2), (3, 0))),
-        "UpSampling1D": of(X1, "UpSampling1D", 3),
         "UpSampling2D": of(X2, "UpSampling2D", (2, 3)),
         "UpSampling2D bilinear": lambda: layers.UpSampling2D(2, interpolation="bilinear")(tf.cast(X2, tf.float32)),
     }

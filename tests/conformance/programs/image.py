@@ -187,7 +187,7 @@ def colors(tf):
         questions[f"{name} compiled"] = lambda f=function: tf.function(f)(_picture(tf, 4, 5, 3))
     for name in ("brightness", "standardization", "grayscale"):
         questions[f"{name} gradient"] = lambda f=adjustments[name]: _weighted(tf, f, _picture(tf, 3, 2, 3))
-    for name in ("rgb_to_hsv", "hsv_to_rgb", "rgb_to_yuv", "yuv_to_rgb"):
+    for name in ("rgb_to_hsv", "hsv_to_rgb", "rgb_to_yuv"):
         function = getattr(image, name)
         for dtype in ("float32", "float64"):
             questions[f"{name} of {dtype}"] = lambda f=function, d=dtype: f(_picture(tf, 2, 4, 5, 3, dtype=d))

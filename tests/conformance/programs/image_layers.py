@@ -46,7 +46,6 @@ def sizes(tf):
                 (layers.CenterCrop(3, 4), ("height", "width", "data_format")),
                 (layers.RandomFlip("vertical", seed=3), ("mode", "seed", "data_format")),
                 (layers.RandomCrop(3, 4, seed=3), ("height", "width", "seed", "data_format")),
-                (layers.RandomBrightness(0.2, seed=3), ("factor", "value_range", "seed")),
                 (layers.RandomContrast((0.1, 0.2), seed=3), ("factor", "value_range", "seed")),
             )
         ],
@@ -58,8 +57,7 @@ def random(tf):
     x = _pictures(tf, 2, 6, 9, 3)
     return {
         "out of training": lambda: [
-            layer(x, training=False)
-            for layer in (layers.RandomFlip(), layers.RandomBrightness(0.3), layers.RandomContrast(0.3))
+            layer(x, training=False) for layer in (layers.RandomFlip(), layers.RandomContrast(0.3))
         ],
         "of bytes": lambda: [
             layer(_pictures(tf, 2, 6, 9, 3, dtype="uint8"), training=False).dtype for layer in (layers.RandomFlip(),)
@@ -68,7 +66,6 @@ def random(tf):
             tuple(layer(y, training=True).shape)
             for layer in (
                 layers.RandomFlip(),
-                layers.RandomBrightness(0.3),
                 layers.RandomContrast(0.3),
                 layers.RandomCrop(3, 4),
             )
@@ -76,9 +73,6 @@ def random(tf):
         ],
         "crop of the same size": lambda: layers.RandomCrop(6, 9)(x, training=True),
         "crop of smaller images": lambda: layers.RandomCrop(12, 12)(x, training=True).shape,
-        "brightness of one number": lambda: layers.RandomBrightness((0.1, 0.1 + 1e-9))(x, training=True),
-        "brightness out of range": lambda: layers.RandomBrightness(1.5),
-        "brightness of a wrong range": lambda: layers.RandomBrightness(0.5, value_range=3),
         "contrast of nothing": lambda: layers.RandomContrast(0.0)(x, training=True),
         "contrast out of range": lambda: layers.RandomContrast(-0.5),
         "rank 2": lambda: layers.RandomFlip()(x[0, 0], training=True),

@@ -35,11 +35,8 @@ def structures(tf):
         "assert_same_structure": lambda: tree.assert_same_structure([1, (2,)], [3, (5,)]),
         "assert_same_structure: types": lambda: refused(lambda: tree.assert_same_structure([1], (1,))),
         "assert_same_structure: keys": lambda: refused(lambda: tree.assert_same_structure({"a": 1}, {"b": 1})),
-        "assert_same_paths": lambda: tree.assert_same_paths([1, 2], (3, 4)),
-        "assert_same_paths: lengths": lambda: refused(lambda: tree.assert_same_paths([1, 2], [3])),
         "pack_sequence_as": lambda: tree.pack_sequence_as(STRUCTURE, [1, 2, 3, 4, 5])["b"],
         "pack_sequence_as: too few": lambda: refused(lambda: tree.pack_sequence_as([1, 2], [1])),
-        "lists_to_tuples": lambda: tree.lists_to_tuples([1, [2, {"a": [3]}]]),
         "map_shape_structure": lambda: tree.map_shape_structure(
             lambda shape: [len(shape), *shape], {"a": (1, None), "b": [(2, 3), [4]]}
         ),

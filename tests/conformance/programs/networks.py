@@ -27,7 +27,6 @@ def activations(tf):
         "softsign": lambda: of(tf.nn.softsign),
         "tanh": lambda: of(tf.nn.tanh),
         "sigmoid": lambda: of(tf.nn.sigmoid),
-        "crelu": lambda: of(tf.nn.crelu),
         "softmax": lambda: of(tf.nn.softmax),
         "softmax weighted": lambda: of(lambda v: tf.nn.softmax(v) * [[1.0, 2.0, 3.0]]),
         "softmax axis 0": lambda: of(lambda v: tf.nn.softmax(v, axis=0) * [[1.0], [2.0]]),

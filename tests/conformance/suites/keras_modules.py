@@ -237,7 +237,7 @@ _backend_members: dict[str, Any] = {
     "device": lambda name: contextlib.nullcontext(),
     **{
         name: getattr(keras.backend, name)
-        for name in ["floatx", "set_floatx", "epsilon", "set_epsilon", "image_data_format", "set_image_data_format"]
+        for name in ["floatx", "set_floatx", "epsilon", "image_data_format", "set_image_data_format"]
     },
 }
 

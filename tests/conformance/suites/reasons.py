@@ -127,10 +127,6 @@ LEFT: list[tuple[str, str]] = [
         "on purpose: a number that a dtype does not hold is an error, not another number",
     ),
     (
-        r"GroupedQueryAttentionTest::test_shape_mismatch_error_query_value_dim_mismatch",
-        "`GroupQueryAttention.compute_output_shape` gives the shape of the call, where Keras refuses values of another width than queries",
-    ),
-    (
         r"RandomZoomTest::test_random_flip_tf_data_bounding_boxes",
         "on purpose: the boxes of a single image keep their rank",
     ),

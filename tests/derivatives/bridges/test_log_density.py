@@ -130,6 +130,7 @@ def test_the_data_are_copied():
     [
         ((lambda x: x, {"x": (), "y": ()}), TypeError, "takes 1 arguments; got 2 shapes of parameters and 0 data"),
         ((lambda: 0.0, {}), ValueError, "the shape of at least one"),
+        ((lambda x, y: x * y[0], {"x": ()}, ([1.0],)), TypeError, "data are numbers and arrays of NumPy; got list"),
         ((lambda x: x, {"x": 0}), ValueError, "the shape of at least one"),
         ((lambda x: x, {"x": ()}, (), {"z": (0, 1)}), ValueError, "bounds of z; the parameters are x"),
         (

@@ -15,7 +15,6 @@ PICTURES = (np.arange(2 * 8 * 9 * 3).reshape(2, 8, 9, 3) % 256).astype(np.float3
 LAYERS: dict[str, tuple[Any, ...]] = {
     "RandomFlip": (),
     "RandomCrop": (5, 6),
-    "RandomBrightness": (0.3,),
     "RandomContrast": (0.3,),
     "RandomRotation": (0.3,),
     "RandomZoom": (0.3, 0.2),
@@ -50,10 +49,6 @@ def test_images_of_a_batch_are_flipped_each_for_itself() -> None:
 
 
 def test_changes_keep_to_their_ranges() -> None:
-    brighter = layers.RandomBrightness((0.2, 0.4), value_range=(0, 100), seed=1)(
-        np.full((50, 2, 2, 1), 10.0), training=True
-    )
-    assert 30 <= brighter.numpy().min() < brighter.numpy().max() <= 50
     picture = np.array([40.0, 60.0]).reshape(1, 1, 2, 1).repeat(50, axis=0)
     distances = np.diff(layers.RandomContrast((0.2, 0.5), seed=1)(picture, training=True), axis=2)
     assert 16 <= distances.min() < distances.max() <= 30
@@ -78,8 +73,8 @@ def test_a_model_resizes_its_input(data_format: str) -> None:
 
 
 def test_errors_name_the_arguments() -> None:
-    with pytest.raises(ValueError, match=r"in the range \[-1, 1\]. Received: factor=3"):
-        layers.RandomBrightness(3)
+    with pytest.raises(ValueError, match=r"factor"):
+        layers.RandomContrast(-3)
     with pytest.raises(ValueError, match=r"rank 3 \(single image\) or 4 .* data.shape=\(8, 9\)"):
         layers.Resizing(3, 4)(PICTURES[0, :, :, 0])
 
@@ -113,17 +108,3 @@ def test_the_gradient_of_a_transformed_image_is_its_transpose(fill_mode: str, in
     constant = layer(tf.zeros_like(x), training=True)
     expected = np.sum((y - constant).numpy().astype(np.float64) * cotangent.numpy())
     np.testing.assert_allclose(np.sum(gradient.numpy().astype(np.float64) * x.numpy()), expected, rtol=1e-4)
-
-
-def test_maximal_numbers_of_boxes_hold_in_datasets_and_configurations() -> None:
-    layer = layers.MaxNumBoundingBoxes(3, fill_value=0, bounding_box_format="xyxy")
-    again = layers.MaxNumBoundingBoxes.from_config(layer.get_config())
-    boxes = tf.ragged.constant([[[1.0, 2.0, 3.0, 4.0]] * n for n in (1, 4)], ragged_rank=1)
-    data = {"boxes": boxes, "labels": tf.ragged.constant([[7], [8, 9, 10, 11]])}
-    result = again({"images": PICTURES, "bounding_boxes": data})["bounding_boxes"]
-    np.testing.assert_array_equal(result["labels"], [[7, -1, -1], [8, 9, 10]])
-    dense = {"boxes": np.ones((4, 1, 4), np.float32), "labels": np.ones((4, 1), np.int32)}
-    dataset = tf.data.Dataset.from_tensor_slices({"images": np.zeros((4, 2, 2, 1)), "bounding_boxes": dense})
-    for batch in dataset.map(again).batch(2):
-        np.testing.assert_array_equal(batch["bounding_boxes"]["labels"], [[1, 0, 0]] * 2)
-        assert batch["bounding_boxes"]["boxes"].shape == (2, 3, 4)

@@ -1,4 +1,4 @@
-"""MultiHeadAttention and GroupQueryAttention against their formulas in NumPy."""
+"""MultiHeadAttention against its formula in NumPy."""
 
 import numpy as np
 import pytest
@@ -118,18 +118,6 @@ def test_a_window_and_a_gate():
     np.testing.assert_allclose(layer(X, X), np.einsum("bthd,hdf->btf", heads * gate, output), rtol=1e-10)
 
 
-def test_heads_of_queries_share_those_of_keys():
-    layer, weights = filled(layers.GroupQueryAttention(3, 4, 2, dtype="float64"), X, V, K)
-    assert weights["key/kernel"].shape == (4, 2, 3)
-    found, scores = layer(X, V, K, attention_mask=MASK, return_attention_scores=True)
-    wanted, p = attended(weights, X, V, K, MASK[:, None])
-    np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(scores, p, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(layer(X, V, K, attention_mask=MASK), wanted, rtol=1e-10, atol=1e-12)
-    with pytest.raises(ValueError, match="divisible"):
-        layers.GroupQueryAttention(3, 4, 3)
-
-
 def test_weights_are_dropped_in_training():
     layer, _ = filled(layers.MultiHeadAttention(2, 3, dropout=0.5, seed=3), X, X)
     same = layers.MultiHeadAttention.from_config(layer.get_config())
@@ -158,7 +146,6 @@ def test_masks_of_inputs_are_those_of_the_steps():
     ("layer", "losses"),
     [
         (layers.MultiHeadAttention(2, 2, activity_regularizer="l2"), [0.10265, 0.08741, 0.11517, 0.00666]),
-        (layers.GroupQueryAttention(2, 2, 1, activity_regularizer="l2"), [0.09011, 0.10265, 0.04096, 0.0552, 0.09011]),
         (
             layers.MultiHeadAttention(2, 2, activity_regularizer="l2", use_gate=True),
             [0.10265, 0.08741, 0.03763, 0.09412, 0.02888],

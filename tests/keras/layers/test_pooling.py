@@ -58,7 +58,6 @@ def test_the_mean_of_the_steps_does_not_meet_what_a_mask_hides():
         (lambda: layers.AveragePooling2D(9)(X), "avg_pool2d.*would be negative"),
         (lambda: layers.MaxPooling2D()(X[0]), "ndim"),
         (lambda: layers.ZeroPadding2D((1, 2, 3)), "padding"),
-        (lambda: layers.ZeroPadding1D("x"), "padding"),
         (lambda: layers.UpSampling2D(0), "size"),
         (lambda: layers.UpSampling2D(2, interpolation="gaussian"), "interpolation"),
     ],

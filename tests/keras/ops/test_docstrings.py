@@ -28,7 +28,7 @@ def test_each_function_with_a_purpose_or_arguments_has_an_example():
 def test_the_purpose_is_that_of_the_function_of_tensorflow_with_kerass_names():
     assert tf.multiply.__doc__.startswith("``x * y``, element by element")
     assert ops.multiply.__doc__.startswith("``x1 * x2``, element by element")
-    assert ops.bitwise_left_shift.__doc__.startswith("``x`` with its bits moved up by ``y``")
+    assert ops.left_shift.__doc__.startswith("``x`` with its bits moved up by ``y``")
     assert ops.sum.__doc__.partition("\n")[0] == tf.reduce_sum.__doc__.partition("\n")[0]
     assert ops.size.__doc__.startswith("The number of elements of ``x``.")
 

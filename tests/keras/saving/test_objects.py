@@ -77,9 +77,6 @@ class TestLambdas:
             assert deserialize(config)(2) == 3
         with SafeModeScope(True), pytest.raises(ValueError, match="arbitrary code"):
             deserialize(config, safe_mode=False)
-        with SafeModeScope(None):
-            keras.config.enable_unsafe_deserialization()
-            assert deserialize(config)(2) == 3
 
     def test_layers_are_safe_by_default(self):
         config = keras.layers.Lambda(lambda x: x).get_config()

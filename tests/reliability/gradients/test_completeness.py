@@ -38,10 +38,10 @@ SPACES = {
 # what TensorFlow does not differentiate on a CPU (tests/signal, tests/ops); layers that draw (tests/keras);
 # a layer of functions of files (tests/files/saved_model).
 WITHOUT_GRADIENT = """
-DType AggregationMethod VariableAggregation VariableSynchronization TensorShape Tensor TensorSpec Form Unary KerasTensor InputSpec
+DType VariableAggregation VariableSynchronization TensorShape Tensor TensorSpec Form Unary KerasTensor InputSpec
 Loss Reduction Layer Wrapper Operator Input InputLayer
 control_dependencies enable_eager_execution executing_eagerly get_logger get_static_value group init_scope inside_function
-is_symbolic_tensor no_op device print get_current_name_scope name_scope variable_creator_scope register_tensor_conversion_function is_tensor floatx function
+no_op device print get_current_name_scope name_scope variable_creator_scope register_tensor_conversion_function is_tensor floatx function
 serialize deserialize get resolve_identifier is_function serialize_keras_object deserialize_keras_object
 Assert assert_equal assert_greater assert_less assert_rank equal greater greater_equal less less_equal not_equal
 logical_and logical_not logical_or logical_xor is_finite is_inf is_nan
@@ -52,8 +52,8 @@ eye ones dropout masked Module RaggedTensorSpec
 constant_initializer ones_initializer zeros_initializer random_normal_initializer random_uniform_initializer
 elementwise kernel adjoint cfunc check_gradients fixed_point grad hessian hvp implicit_root jacobian jvp log_density value_and_grad vjp
 SparseTensor SparseTensorSpec as_string timestamp type_spec_from_value
-fftnd RandomBrightness RandomContrast RandomCrop RandomFlip RandomRotation
-RandomTranslation RandomZoom MaxNumBoundingBoxes
+fftnd RandomContrast RandomCrop RandomFlip RandomRotation
+RandomTranslation RandomZoom
 StringLookup IntegerLookup TextVectorization Discretization Hashing HashedCrossing TFSMLayer TypeSpec
 CriticalSection DeviceSpec required_space_to_batch_paddings
 """

@@ -17,9 +17,7 @@ RANDOM = (
     "Dropout",
     "SpatialDropout1D",
     "SpatialDropout2D",
-    "SpatialDropout3D",
     "AlphaDropout",
-    "GaussianDropout",
     "GaussianNoise",
 )
 

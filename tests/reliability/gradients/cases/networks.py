@@ -34,8 +34,6 @@ for name in ("softmax", "log_softmax"):
         lambda tf, x, name=name: getattr(tf.keras.activations, name)(x), normal(2, 3)
     )
 CASES |= {
-    "nn.crelu": at(lambda tf, x: tf.nn.crelu(x), normal(2, 3), dtypes=REAL),
-    "nn.crelu at 0": edge(lambda tf, x: tf.nn.crelu(x), np.array([[0.0, -0.0, inf, -inf, nan]])),
     "nn.gelu approximate": at(lambda tf, x: tf.nn.gelu(x, approximate=True), normal(5), dtypes=REAL, tolerance=1e-7),
     "nn.leaky_relu 0.3": at(lambda tf, x: tf.nn.leaky_relu(x, 0.25), normal(5)),
     "nn.leaky_relu above 1": edge(lambda tf, x: tf.nn.leaky_relu(x, 2.0), np.array([0.0, -0.0, -1.0, 2.0, nan])),

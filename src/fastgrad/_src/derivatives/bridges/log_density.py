@@ -86,7 +86,7 @@ def log_density(
         a `LogDensity`.
 
     Raises:
-        TypeError: ``f`` is no function, or takes another number of arguments.
+        TypeError: ``f`` is no function, or takes another number of arguments; an item of ``data`` is no number and no array.
         ValueError: a bound is of no parameter, or the lower one is not below the upper one; there is no parameter.
         DifferentiationError: ``f`` has a construct that can't be differentiated. The message has file and line.
 
@@ -132,6 +132,9 @@ class LogDensity:
             raise ValueError("log_density: the parameters have no numbers; give the shape of at least one.")
         self._lower, self._upper = np.full(self.size, -np.inf), np.full(self.size, np.inf)
         self._set_bounds(bounds)
+        for value in data:
+            if not isinstance(value, (np.ndarray, np.generic, int, float, complex)):
+                raise TypeError(f"log_density: data are numbers and arrays of NumPy; got {type(value).__name__}.")
         self._data = tuple(np.array(value, order="C") if isinstance(value, np.ndarray) else value for value in data)
         self._rejected_at = np.full(self.size, np.nan)
         dispatcher = f if hasattr(f, "py_func") else numba.njit(function)
