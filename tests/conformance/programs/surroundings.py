@@ -326,6 +326,5 @@ def device_settings(tf):
         "synchronous": lambda: [with_setting(experimental, "synchronous_execution", value) for value in (False, None)],
         "soft placement": lambda: with_setting(config, "soft_device_placement", False),
         "a missing GPU": on_missing_gpu,
-        "log of devices": lambda: with_setting(tf.debugging, "log_device_placement", True),
         "functions run eagerly": eagerly,
     }  # fmt: skip
