@@ -113,12 +113,6 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
     return gather(x, draws.shuffled_positions(default_philox_words(seed)((n,)), count=n))
 
 
-def shuffle_rows(draw_words: Any, x: Tensor) -> Tensor:
-    """``x`` with its first dimension in random order; ``draw_words(shape)`` returns the random words of a draw."""
-    n = x._array.shape[0]
-    return gather(x, draws.random_order(draw_words((n,)), count=n))
-
-
 def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = None, name: str | None = None) -> Tensor:
     """Class numbers drawn from unnormalised log-probabilities.
 

@@ -83,8 +83,6 @@ def choice_argument(name: str, choices: Sequence[str], default: str) -> Argument
 SIZE = Argument("height", "int", check=checked_size), Argument("width", "int", check=checked_size)
 SEED = Argument("seed", "int | None", None)
 DATA_FORMAT = Argument("data_format", "str | None", None, check=None)
-VALUE_RANGE = Argument("value_range", default=(0, 255), check=lambda layer, argument, value: checked_value_range(value))
-"""The attribute is the sorted pair."""
 ANY_VALUE_RANGE = Argument("value_range", default=(0, 255))
 FILL_MODE = choice_argument("fill_mode", FILL_MODES_OF_TENSORFLOW, "reflect")
 FILL_VALUE = Argument("fill_value", "float", 0.0)
