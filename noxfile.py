@@ -284,7 +284,7 @@ def test_versions(session: nox.Session) -> None:
 @nox.session(name="test-packages")
 def test_packages(session: nox.Session) -> None:
     """Checks derivatives of packages' Numba functions (arguments: packages); writes docs/numba_packages.md."""
-    run(session, environment(session, "packages", ".venv-packages"), "tests/packages", *session.posargs)
+    run(session, environment(session, "packages", ".venv-packages"), "-m", "tests.packages", *session.posargs)
 
 
 @nox.session

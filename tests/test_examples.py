@@ -356,6 +356,13 @@ def test_a_fit_of_numba_stats_densities_takes_a_gradient(tmp_path, capsys):
     assert len(re.findall(r"calls of the likelihood", capsys.readouterr().out)) == 2
 
 
+def test_the_greeks_of_simulated_paths_are_those_of_the_closed_form(capsys):
+    estimates, errors, exact, _ = load("heston_greeks").main(["--paths", "40000", "--batches", "10"])
+    assert np.all(np.abs(estimates - exact) < 5.0 * errors + 0.01 * np.abs(exact))
+    assert np.all(errors < 0.1 * np.abs(exact))
+    assert len(re.findall(r"closed form", capsys.readouterr().out)) == 7
+
+
 def test_scipy_gets_the_same_with_fewer_calls_from_derivatives(tmp_path, capsys):
     found = load("lennard_jones").main(["--output", str(tmp_path)])
     assert found["gradient"].nfev < found["differences"].nfev / 50

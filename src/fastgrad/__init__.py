@@ -290,6 +290,7 @@ if _TYPE_CHECKING:  # they are imported at their first use, and editors know the
     from fastgrad._src.custom_operations import elementwise as elementwise
     from fastgrad._src.custom_operations import kernel as kernel
     from fastgrad._src.derivatives.adjoints import adjoint as adjoint
+    from fastgrad._src.derivatives.bridges.log_density import log_density as log_density
     from fastgrad._src.derivatives.c_functions import cfunc as cfunc
     from fastgrad._src.derivatives.check import check_gradients as check_gradients
     from fastgrad._src.derivatives.implicit_functions import fixed_point as fixed_point
@@ -329,6 +330,7 @@ _MODULE_OF_LAZY_NAME = {
     "jacobian": "derivatives.matrices",
     "jvp": "derivatives.transforms",
     "kernel": "custom_operations",
+    "log_density": "derivatives.bridges.log_density",
     "make_ndarray": "files.records.string_tensors",
     "make_tensor_proto": "files.records.string_tensors",
     "ones_initializer": "ops.initialization",

@@ -41,7 +41,7 @@ def questions_of(tf: ModuleType, program: str) -> dict[str, Mapping[str, Any] | 
     module = importlib.import_module(f".{program}", programs.__name__)
     return {
         name: _questions(tf, case)
-        for name, case in vars(module).items()
+        for name, case in [*vars(module).items()]  # a case may add a name, such as that of shown warnings
         if callable(case) and case.__module__ == module.__name__ and not name.startswith("_")
     }
 

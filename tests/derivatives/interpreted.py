@@ -17,6 +17,7 @@ from fastgrad._src.derivatives.transform.forward_mode import ForwardMode, tangen
 from fastgrad._src.derivatives.transform.parallel_loops import outline_parallel_loops
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
+from tests.derivatives.plain_python import interpreted_function
 from tests.derivatives.table import copy_of
 
 
@@ -76,7 +77,7 @@ def _run_backward(
 ) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     mode = ReverseMode(lowered, flow, positions, None)
     derivative = mode.derivative(lambda value, cotangents: tuple_of([value, tuple_of(cotangents)]))
-    run = outlined_functions.interpreted_function(derivative)
+    run = interpreted_function(derivative)
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     result = run(*copies, *(cotangent if isinstance(cotangent, tuple) else (cotangent,)))
     return result[0], result[1], tuple(copies)
@@ -90,7 +91,7 @@ def value_and_tangent_of(function: Any, arguments: tuple[Any, ...], positions: t
         positions: of the arguments that have tangents.
     """
     lowered, flow = derivation.lowered_function(function, tuple(map(numba.typeof, arguments)))
-    run = outlined_functions.interpreted_function(ForwardMode(lowered, flow, positions).derivative())
+    run = interpreted_function(ForwardMode(lowered, flow, positions).derivative())
     return lambda *values: run(*map(copy_of, values))
 
 
@@ -116,9 +117,7 @@ def several_tangents(function: Any, arguments: tuple[Any, ...], directions: list
     flow = ControlFlow(lowered)
     if tangents_per_run(lowered, flow) == 1:
         return None
-    run = outlined_functions.interpreted_function(
-        ForwardMode(lowered, flow, positions, width=len(directions)).derivative()
-    )
+    run = interpreted_function(ForwardMode(lowered, flow, positions, width=len(directions)).derivative())
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     with np.errstate(all="ignore"):  # compiled code warns of nothing
         if len(directions) == 1:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastgrad._src.derivatives.codegen.tape_memory import INTERPRETED
 from tests.derivatives import central
 from tests.derivatives.interpreted import run_derivative
+from tests.derivatives.plain_python import INTERPRETED
 from tests.derivatives.table import Program, active, all_programs, copy_of
 
 FOLDER = Path(__file__).parent

@@ -17,10 +17,11 @@ import pytest
 import fastgrad as fg
 from fastgrad._src.derivatives.codegen import tape_memory
 from fastgrad._src.derivatives.codegen.functions_of_code import with_text
-from fastgrad._src.derivatives.codegen.tape_memory import COMPILED, INTERPRETED, next_snapshot
+from fastgrad._src.derivatives.codegen.tape_memory import COMPILED, next_snapshot
 from tests.derivatives import random_programs
 from tests.derivatives.cases import PROGRAMS, RIGHT, arguments_of
 from tests.derivatives.interpreted import run_derivative
+from tests.derivatives.plain_python import INTERPRETED
 from tests.derivatives.record import has_snapshots
 from tests.derivatives.table import active, copy_of
 from tests.selection import run_seed

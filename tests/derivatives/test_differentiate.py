@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 PACKAGE = """
 import numba
 import numba.experimental
@@ -42,6 +43,12 @@ def slow(x):
         x += 1e-300
     return x
 
+@numba.njit
+def growth(k, x):
+    if k == 0.0:
+        return x
+    return np.expm1(k * x) / k
+
 never = numba.njit(lambda x: x)
 
 @numba.guvectorize("(n)->()")
@@ -76,8 +83,8 @@ toy.total(np.ones(3), np.zeros(()))
 """
 
 
-def report_of(folder, use, *options):
-    """Runs the command for the package; returns its process, and what it says of each function."""
+def report_of(folder, use, *options, program="fastgrad.differentiate"):
+    """Runs the command for the package, or another program with its options; returns its process, and what it says of each function."""
     (folder / "toy.py").write_text(PACKAGE)
     (folder / "use.py").write_text(use)
     report = folder / "report.json"
@@ -85,7 +92,7 @@ def report_of(folder, use, *options):
         [
             sys.executable,
             "-m",
-            "fastgrad.differentiate",
+            program,
             "toy",
             "--out",
             str(report),
@@ -94,7 +101,7 @@ def report_of(folder, use, *options):
             "use.py",
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2] / "src"), str(folder)])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT), str(folder)])},
         capture_output=True,
         text=True,
         timeout=600,
@@ -104,26 +111,26 @@ def report_of(folder, use, *options):
     return finished, {function["name"].rpartition(".")[2]: function for function in functions}
 
 
-def test_each_function_of_a_package_has_a_status_and_a_wrong_one_is_the_exit_status(tmp_path):
+def test_each_function_of_a_package_has_a_status_and_a_disagreement_is_the_exit_status(tmp_path):
     finished, functions = report_of(tmp_path, USE)
     assert all(0.0 < function["seconds"] < 120.0 for function in functions.values())
     assert {name: function["status"] for name, function in functions.items()} == {
         "right": "right",
-        "wrong": "wrong",
-        "cube": "wrong",
+        "wrong": "disagrees",
+        "cube": "disagrees",
         "refused": "refused",
         "counts": "skipped",
         "twice": "right",
     }
     assert "toy.py:" in functions["refused"]["reason"]
     assert finished.returncode == 1, finished.stderr
-    assert "toy: 2 wrong" in finished.stdout
-    assert "3 methods of jitclass, 1 guvectorize, 3 not called\n" in finished.stdout
+    assert "toy: 2 disagrees" in finished.stdout
+    assert "3 methods of jitclass, 1 guvectorize, 4 not called\n" in finished.stdout
     assert "\nmethods of jitclass: toy.Mean.__init__, toy.Mean.add, toy.Mean.mean: " in finished.stdout
     assert "\nguvectorize: toy.total: fastgrad differentiates functions of numba.njit" in finished.stdout
-    assert "\nnot called: toy.<lambda>, toy.slow, toy.wrong_rule\n" in finished.stdout
+    assert "\nnot called: toy.<lambda>, toy.growth, toy.slow, toy.wrong_rule\n" in finished.stdout
     unchecked = json.loads((tmp_path / "report.json").read_text())["unchecked"]
-    assert unchecked["not called"] == ["toy.<lambda>", "toy.slow", "toy.wrong_rule"]
+    assert unchecked["not called"] == ["toy.<lambda>", "toy.growth", "toy.slow", "toy.wrong_rule"]
 
 
 def test_a_slow_function_does_not_stop_the_rest(tmp_path):
@@ -133,3 +140,9 @@ def test_a_slow_function_does_not_stop_the_rest(tmp_path):
         "counts": ("skipped", "takes no floats"),
     }
     assert finished.returncode == 0, finished.stderr
+
+
+def test_the_program_of_the_page_of_packages_tells_why_a_right_derivative_disagrees(tmp_path):
+    finished, functions = report_of(tmp_path, "import toy\ntoy.growth(0.0, 0.7)\n", program="tests.packages.classify")
+    assert functions["growth"]["status"] == "disagrees", finished.stderr
+    assert functions["growth"]["reason"].startswith("at a branch: by k: reverse mode 0.0, ")

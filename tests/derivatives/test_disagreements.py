@@ -10,9 +10,10 @@ import pytest
 
 import fastgrad as fg
 from fastgrad._src.derivatives.check import Comparer, Direction
-from fastgrad._src.derivatives.package_check import classify
+from fastgrad._src.derivatives.package_check import noise
 from fastgrad._src.derivatives.package_check.compare import compare_derivatives_of_call
 from fastgrad._src.derivatives.package_check.record import Call, TimeIsOver
+from tests.packages import classify
 
 cube = numba.njit(lambda x: x**3)
 
@@ -276,7 +277,8 @@ def power_with_wrong_cube(x, n):
 
 
 def status_of(function, *arguments):
-    return compare_derivatives_of_call(Call(numba.njit(function), arguments, {})).status
+    status, reason, _ = classify.compare_and_explain(Call(numba.njit(function), arguments, {}))
+    return classify.category_of(status, reason)
 
 
 X, Y = np.array([0.31, 0.62, 1.7]), np.array([0.1, 1.4, 0.9])
@@ -309,6 +311,27 @@ ORBIT = (398600.4418, np.array([15945.34, 0.0, 0.0]), np.array([12214.83899, 102
 )
 def test_the_status_of_a_derivative_that_differs_from_differences(function, arguments, status):
     assert status_of(function, *arguments) == status
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "status"),
+    [
+        (distance, (X, Y), "right"),
+        (distance_by_wrong_cube, (X, Y - 2.0), "disagrees"),
+        (difference_quotient, (numba.njit(lambda x: x**3), 0.41, 1e-5), "right"),
+        (growth, (0.0, 0.7), "disagrees"),
+        (bisection_by_products, (2.0, numba.njit(lambda p: p * p)), "disagrees"),
+        (interpolated, (0.0,), "not smooth"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*only through comparisons")
+def test_the_command_allows_for_noise_and_tells_no_other_disagreement_from_a_wrong_derivative(
+    function, arguments, status
+):
+    outcome = compare_derivatives_of_call(Call(numba.njit(function), arguments, {}))
+    assert outcome.status == status
+    assert outcome.reason.startswith("within noise: by ") == ("right within noise" in outcome.directions)
+    assert ("right within noise" in outcome.directions) == (status == "right")
 
 
 @pytest.mark.parametrize(
@@ -364,4 +387,4 @@ def test_what_a_run_in_python_raises_by_its_numbers_leaves_the_status_and_a_defe
 def test_the_rounding_of_a_derivative_is_measured_by_reverse_mode_only(monkeypatch):
     comparer = Comparer(growth, [1e-5, 0.7], (0,))
     monkeypatch.setattr(Comparer, "compare", None)
-    assert 1e-14 < classify._rounding_of_derivative(comparer, Direction(0, (), 1.0)) < 1e-9
+    assert 1e-14 < noise._rounding_of_derivative(comparer, Direction(0, (), 1.0)) < 1e-9

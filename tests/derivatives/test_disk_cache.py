@@ -446,44 +446,58 @@ def answer():
     assert run(tmp_path, {"texts": source})["texts"][0] == [True, False, True, True, False]
 
 
-def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
-    (tmp_path / "caller.py").write_text(
-        "import numba\nimport numpy as np\nimport fastgrad as fg\n"
-        "@numba.njit\ndef loss(w):\n    total = 0.0\n    for i in range(len(w)):\n        if w[i] > 0.0:\n            total += w[i] ** 3\n    return total\n"
-        "slope = fg.value_and_grad(loss)\n"
-        "@numba.njit(cache=True)\ndef descend(w):\n    for _ in range(2):\n        w = w - 0.1 * slope(w)[1]\n    return w\n"
-        "print(descend(np.ones(2)).tolist(), sum(descend.stats.cache_hits.values()))\n"
-    )
-    environment = {**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(PACKAGE.parent)}
-    answers = [
-        subprocess.check_output([sys.executable, "caller.py"], cwd=tmp_path, env=environment, text=True, timeout=600)
+def answers_of_caller(folder, source):
+    """Returns what a program prints, as JSON, in two processes. The first writes the caches that the second reads."""
+    (folder / "caller.py").write_text(f"import json\nimport numba\nimport numpy as np\nimport fastgrad as fg\n{source}")
+    environment = {**os.environ, "FASTGRAD_CACHE_DIR": str(folder), "PYTHONPATH": str(PACKAGE.parent)}
+    return [
+        json.loads(subprocess.check_output([sys.executable, "caller.py"], cwd=folder, env=environment, timeout=600))
         for _ in range(2)
     ]
+
+
+def test_a_caller_that_numba_keeps_calls_a_derivative(tmp_path):
+    source = """
+@numba.njit
+def loss(w):
+    total = 0.0
+    for i in range(len(w)):
+        if w[i] > 0.0:
+            total += w[i] ** 3
+    return total
+
+slope = fg.value_and_grad(loss)
+
+@numba.njit(cache=True)
+def descend(w):
+    for _ in range(2):
+        w = w - 0.1 * slope(w)[1]
+    return w
+
+print(json.dumps([descend(np.ones(2)).tolist(), sum(descend.stats.cache_hits.values())]))
+"""
     w = 1.0 - 0.3
     w -= 0.3 * w * w
-    assert answers == [f"{[w, w]} 0\n", f"{[w, w]} 1\n"]
+    assert answers_of_caller(tmp_path, source) == [[[w, w], 0], [[w, w], 1]]
 
 
 def test_a_caller_that_numba_keeps_has_the_large_functions_that_a_derivative_calls(tmp_path):
     """A derivative that fastgrad keeps loads the machine code of these functions; Numba, which keeps the caller, knows nothing of them."""
-    (tmp_path / "caller.py").write_text(
-        "import numba\nimport numpy as np\nimport fastgrad as fg\n"
-        "slope = fg.grad(numba.njit(lambda a: np.linalg.det(a) + np.linalg.inv(a)[0, 1]))\n"
-        "@numba.njit(cache=True)\ndef twice(a):\n    return 2.0 * slope(a)\n"
-        "a = np.array([[2.0, 1.0], [0.5, 3.0]])\n"
-        "doubled = twice(a).tolist()\n"
-        "print(slope(a).tolist(), doubled, sum(twice.stats.cache_hits.values()))\n"
-    )
-    environment = {**os.environ, "FASTGRAD_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(PACKAGE.parent)}
-    answers = [
-        subprocess.check_output([sys.executable, "caller.py"], cwd=tmp_path, env=environment, text=True, timeout=600)
-        for _ in range(2)
-    ]
+    source = """
+slope = fg.grad(numba.njit(lambda a: np.linalg.det(a) + np.linalg.inv(a)[0, 1]))
+
+@numba.njit(cache=True)
+def twice(a):
+    return 2.0 * slope(a)
+
+a = np.array([[2.0, 1.0], [0.5, 3.0]])
+doubled = twice(a).tolist()
+print(json.dumps([slope(a).tolist(), doubled, sum(twice.stats.cache_hits.values())]))
+"""
     a = np.array([[2.0, 1.0], [0.5, 3.0]])
     inverse = np.linalg.inv(a)
     slope = np.linalg.det(a) * inverse.T - np.outer(inverse.T[:, 0], inverse.T[1])
-    for hits, answer in enumerate(answers):
-        gradient, doubled, found = json.loads(f"[{answer.replace('] [', '], [').replace(']] ', ']], ')}]")
+    for hits, (gradient, doubled, found) in enumerate(answers_of_caller(tmp_path, source)):
         np.testing.assert_allclose(gradient, slope, rtol=1e-14)
         np.testing.assert_allclose(doubled, 2.0 * slope, rtol=1e-14)
         assert found == hits

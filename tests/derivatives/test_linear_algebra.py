@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
+from fastgrad.errors import DifferentiationError
 from tests.derivatives import central
 from tests.derivatives.interpreted import forward, tangent_and_gradients, value_and_gradients
 from tests.derivatives.table import A, B, V
@@ -207,7 +208,7 @@ def test_eigenvalues_of_a_matrix_without_symmetry():
     @numba.njit
     def function(a):
         values, vectors = np.linalg.eig(a)
-        return np.sum(np.real(values) ** 2) + np.sum(np.abs(np.real(vectors)) ** 3)
+        return np.sum(np.real(values) ** 2) + np.sum(np.abs(np.real(vectors)) ** 3) + np.real(np.linalg.eigvals(a))[0]
 
     a = np.array([[2.0, 1.0, 0.3], [0.5, 3.0, 0.2], [0.1, 0.7, 5.0]])
     gradient = fg.grad(function)(a)
@@ -219,3 +220,5 @@ def test_eigenvalues_of_a_matrix_without_symmetry():
         np.testing.assert_allclose(fg.jvp(function, (a,), (1e6 * step,))[1], difference, rtol=1e-6, atol=1e-7)
     with pytest.raises((ValueError, np.linalg.LinAlgError)):
         fg.grad(function)(np.array([[0.0, 1.0], [-1.0, 0.0]]))
+    with pytest.raises(DifferentiationError, match="of complex numbers"):
+        fg.grad(lambda x: np.real(np.linalg.eigvals(np.array([[x, 1.0], [0.5, x * 2.0]]) * (1.0 + 0.1j)))[0])(0.5)

@@ -8,8 +8,9 @@ import pytest
 from numba import prange
 
 import fastgrad as fg
-from fastgrad._src.derivatives.codegen.matrix_products import LARGE, add_product, add_product_in_python
+from fastgrad._src.derivatives.codegen.matrix_products import LARGE, add_product
 from tests.derivatives.interpreted import text_of_reverse_mode
+from tests.derivatives.plain_python import add_product_in_python
 
 pytestmark = pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaPerformanceWarning")  # of views in products
 RNG = np.random.default_rng(5)

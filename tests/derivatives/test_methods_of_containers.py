@@ -47,6 +47,24 @@ def dictionary_of_pairs(x):
     return values[1] * values[2] * len(values) + others[5] * len(others)
 
 
+def dictionary_of_arrays(x):
+    arrays = {1: np.ones(2) * x, 4: np.ones(3) * x * x}
+    arrays[1] = arrays[4][:2] * 3.0
+    arrays.setdefault(4, np.zeros(1))
+    total = arrays.pop(4).sum()
+    for key, array in arrays.items():
+        total += array.sum() * key * len(arrays)
+    return total * (4 in arrays or 1 in arrays)
+
+
+def dictionary_of_tuples_of_arrays(x):
+    pairs = {}
+    for k in range(3):
+        pairs[(k, "a")] = (np.arange(k + 1.0) * x, x * k)
+    array, number = pairs[(2, "a")]
+    return array.sum() * number + sum([values[0][-1] * values[1] for values in pairs.values()])
+
+
 def counted(x):
     values = [x, 2.0, x, x * x]
     return x * values.count(x) + x * x * [1, 2, 2].count(2.5) + x**3 * [1, 2, 2].count(2.0)
@@ -202,6 +220,7 @@ FUNCTIONS = [
     ),
     *(mapped_and_filtered, optional_values, view_of_a_dictionary),
     *(set_defaults, default_of_an_empty_dictionary, updated_dictionary, popped_with_defaults, dictionary_of_pairs),
+    *(dictionary_of_arrays, dictionary_of_tuples_of_arrays),
     *(counted, indices, removed, removed_from_a_typed_list, deleted, sorted_list, sorted_backwards, sorted_copies),
     copies_of_lists,
 ]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad._src.derivatives.codegen.tape_memory import INTERPRETED
 from fastgrad._src.jit import ordered_sums
 from fastgrad._src.jit.numba_internals import cpu_target
 from tests.derivatives.interpreted import value_and_gradients
+from tests.derivatives.plain_python import INTERPRETED
 
 DRAWN = np.random.default_rng(0)
 SIZES = (0, 1, 3, 4, 7, 8, 9, 16, 31, 33, 64, 131)

@@ -10,6 +10,7 @@ from numba import types
 
 import fastgrad as fg
 from fastgrad._src.derivatives.codegen.matrix_products import _add_matrix_product, add_product
+from fastgrad._src.jit.code_library import CALLED_AS
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import codegen
 
@@ -78,7 +79,7 @@ def test_derivatives_call_the_machine_code_of_large_functions():
     gradient = fg.grad(inverse)
     np.testing.assert_allclose(gradient(np.eye(2)), [[0.0, -salt], [0.0, 0.0]])
     (derivative,) = gradient.overloads.values()
-    called = [library.called_as[1] for library in derivative.library.called]
+    called = [CALLED_AS[library][1] for library in derivative.library.called]
     assert "_inv_adjoint" in called
     own, whole = str(derivative.library.own_module()), str(derivative.library._get_module_for_linking())
     definition = r"^define .*_inv_adjoint_"

@@ -17,7 +17,7 @@ import fastgrad as fg
 from fastgrad._src.derivatives.codegen import chunks
 from fastgrad._src.derivatives.codegen.exceptional_exits import NativeLowering, ReleasingCompiler
 from fastgrad._src.derivatives.codegen.inferred_overloads import inferred_callees
-from fastgrad._src.derivatives.codegen.text_pipeline import DirectJumps, quick_liveness
+from fastgrad._src.derivatives.codegen.text_pipeline import direct_jumps, quick_liveness
 from fastgrad._src.jit import dispatcher_cache as disk_cache
 from fastgrad._src.jit import exponential, numba_canaries, numba_features, ordered_sums
 from fastgrad._src.jit.numba_canaries import CANARIES, Feature
@@ -232,7 +232,7 @@ def test_pipelines_are_those_of_numba(without):
     own = [DerivativeCompiler, LaneCompiler, ReleasingCompiler, _Compiler]
     numbas = passes_of(numba.core.compiler.Compiler)
     assert all(passes_of(pipeline) != numbas for pipeline in own)
-    assert DirectJumps in passes_of(DerivativeCompiler)
+    assert direct_jumps in passes_of(DerivativeCompiler)
     assert NativeLowering not in passes_of(ReleasingCompiler)
     without(*OPTIONAL)
     assert all(passes_of(pipeline) == numbas for pipeline in own)

@@ -126,8 +126,6 @@ def test_it_is_switched_off_and_on(namespace):
             assert len(traceback.extract_tb(error.__traceback__)) == count
     finally:
         namespace.enable_traceback_filtering()
-    with tracebacks.short_tracebacks(error):
-        assert len(traceback.extract_tb(error.__traceback__)) < count
 
 
 def test_the_hooks_call_the_earlier_ones(monkeypatch):

@@ -1,4 +1,4 @@
-"""How much of the Numba code of packages fastgrad differentiates: ``make test-packages``, or ``python tests/packages PACKAGE …`` for some.
+"""How much of the Numba code of packages fastgrad differentiates: ``make test-packages``, or ``python -m tests.packages PACKAGE …`` for some.
 
 Each package runs its own tests, or a script of ``use``. The counts go to ``figures.json`` and to docs/numba_packages.md.
 """
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fastgrad._src.derivatives.package_check.compare import STATUSES
+from tests.packages.classify import category_of
 
 FOLDER = Path(__file__).parent
 FIGURES = FOLDER / "figures.json"
@@ -27,8 +27,21 @@ OWN_TESTS = {
 }
 """Folders and files of tests, by the names that packages are imported by."""
 SCRIPTS = {script.stem.removeprefix("use_"): script for script in sorted((FOLDER / "use").glob("use_*.py"))}
+CATEGORIES = (
+    "wrong",
+    "failed",
+    "refused",
+    "search",
+    "at a branch",
+    "right within noise",
+    "right",
+    "not smooth",
+    "too slow",
+    "skipped",
+)
+"""The categories of functions. That of a function is the first of those of its calls."""
 LISTED = ("wrong", "failed", "refused", "search", "at a branch", "right within noise", "too slow")
-"""The statuses of the functions that the page names."""
+"""The categories of the functions that the page names."""
 COLUMNS = (
     "right",
     "right within noise",
@@ -46,7 +59,7 @@ SECONDS_FOR_A_PACKAGE = 3600.0
 
 def main() -> int:
     """Runs packages and writes the page; the status is 1 if a derivative is wrong."""
-    parser = argparse.ArgumentParser(prog="python tests/packages", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.packages", description=__doc__)
     parser.add_argument("packages", nargs="*", help="names that packages are imported by (default: all)")
     parser.add_argument("--reports", help="a folder for the reports; those that are there are not made again")
     options = parser.parse_args()
@@ -70,40 +83,44 @@ def run(package: str, path: Path) -> None:
     if package in OWN_TESTS:
         folder = Path(importlib.util.find_spec(package).submodule_search_locations[0])
         command += [str(folder / part) for part in OWN_TESTS[package]]
-    words = [sys.executable, "-m", "fastgrad.differentiate", package, "--out", str(path), "--", *command]
-    subprocess.run(words, timeout=SECONDS_FOR_A_PACKAGE, check=False)
+    words = [sys.executable, "-m", "tests.packages.classify", package, "--out", str(path.resolve()), "--", *command]
+    subprocess.run(words, cwd=FOLDER.parents[1], timeout=SECONDS_FOR_A_PACKAGE, check=False)
+
+
+def category_and_reason(function: dict) -> tuple[str, str]:
+    """Returns the category of a function, and the reason without the place in its file."""
+    of_calls = [(category_of(call["status"], call["reason"]), call["reason"]) for call in function["calls"]]
+    category, reason = min(of_calls, key=lambda of_call: CATEGORIES.index(of_call[0]))
+    text = re.split(r":[0-9]+: ", [*reason.splitlines(), ""][0], maxsplit=1)[-1]
+    return category, text.removeprefix(f"{category.removeprefix('right ')}: ")
 
 
 def summary(report: dict) -> dict:
-    """Returns the counts of a report, and the reasons of the statuses that the page names."""
-    functions = report["functions"]
+    """Returns the counts of a report, and the reasons of the categories that the page names."""
     distribution = importlib.metadata.packages_distributions()[report["package"]][0]
-    seconds = [function["seconds"] for function in functions if function["status"] != "skipped"]
+    rows = {function["name"]: category_and_reason(function) for function in report["functions"]}
+    categories = [category_and_reason(function)[0] for function in report["functions"]]
+    seconds = [function["seconds"] for function in report["functions"] if function["status"] != "skipped"]
     return {
         "distribution": distribution,
         "version": importlib.metadata.version(distribution),
         "seconds": round(statistics.median(seconds), 1),
-        "counts": {status: sum(function["status"] == status for function in functions) for status in STATUSES},
-        "reasons": {
-            function[
-                "name"
-            ]: f"{function['status']}: {re.split(r':[0-9]+: ', function['reason'].splitlines()[0], maxsplit=1)[-1]}"
-            for function in functions
-            if function["status"] in LISTED
-        },
+        "counts": {category: categories.count(category) for category in CATEGORIES},
+        "reasons": {name: f"{category}: {reason}" for name, (category, reason) in rows.items() if category in LISTED},
     }
 
 
 def page(figures: dict) -> str:
     """Returns the text of docs/numba_packages.md."""
-    counts = {status: sum(row["counts"].get(status, 0) for row in figures.values()) for status in STATUSES}
-    with_floats = sum(counts[status] for status in STATUSES if status != "skipped")
+    counts = {status: sum(row["counts"].get(status, 0) for row in figures.values()) for status in CATEGORIES}
+    with_floats = sum(counts[status] for status in CATEGORIES if status != "skipped")
     lines = [
         "# Derivatives of packages' Numba functions",
         "",
         "`python -m fastgrad.differentiate PACKAGE -- pytest …` runs a command and records the first calls of each function that the package compiles with Numba, calls from compiled functions included.",
         "For each call it compares reverse mode, forward mode and central differences: derivatives of all floats that the function returns or writes, with respect to all floats that it takes.",
         "`make test-packages` does so for the packages below, with the arguments of their own tests or of the scripts in [tests/packages/use](../tests/packages/use), and writes this page.",
+        "It also sorts what the command lists as a disagreement: wrong, at a branch, or a search.",
         "",
         (
             f"Of {with_floats} functions that compute floats from floats, {counts['right']} are right, {counts['right within noise']} right within noise, "

@@ -73,6 +73,8 @@ def test_a_model_resizes_its_input(data_format: str) -> None:
 
 
 def test_errors_name_the_arguments() -> None:
+    with pytest.raises(ValueError, match=r"factor"):
+        layers.RandomContrast(-3)
     with pytest.raises(ValueError, match=r"rank 3 \(single image\) or 4 .* data.shape=\(8, 9\)"):
         layers.Resizing(3, 4)(PICTURES[0, :, :, 0])
 

@@ -74,7 +74,7 @@ def test_groups_must_fit(groups, shape, message):
             tf.keras.ops.normalize,
         ),
         *(lambda x: x / tf.keras.ops.norm(x, axis=-1, keepdims=True), tf.keras.constraints.UnitNorm(-1)),
-        tf.keras.constraints.MaxNorm(1.0, -1),
+        *(tf.keras.constraints.MaxNorm(1.0, -1), lambda x: tf.keras.layers.RMSNormalization(dtype="float16")(x) / 8),
     ],
 )
 def test_squares_beyond_float16_are_no_infinite_norm(normalize):

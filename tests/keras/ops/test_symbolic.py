@@ -98,7 +98,7 @@ def test_gradients_are_those_of_differences(function: Any) -> None:
 
 def test_arguments_are_named_as_in_keras() -> None:
     assert list(inspect.signature(ops.mean).parameters) == ["x", "axis", "keepdims"]
-    assert list(inspect.signature(ops.nn.depthwise_conv).parameters)[:3] == ["inputs", "kernel", "strides"]
+    assert list(inspect.signature(ops.nn.max_pool).parameters)[:3] == ["inputs", "pool_size", "strides"]
     with pytest.raises(TypeError, match=r"mean\(\).*'x'"):
         ops.mean()
     with pytest.raises(TypeError, match=r"add\(\).*'x2'"):

@@ -50,7 +50,7 @@ collapse_repeated ctc_beam_search_decoder ctc_greedy_decoder edit_distance gradi
 histogram_fixed_width histogram_fixed_width_bins fingerprint make_ndarray make_tensor_proto
 eye ones dropout masked Module RaggedTensorSpec
 constant_initializer ones_initializer zeros_initializer random_normal_initializer random_uniform_initializer
-elementwise kernel adjoint cfunc check_gradients fixed_point grad hessian hvp implicit_root jacobian jvp value_and_grad vjp
+elementwise kernel adjoint cfunc check_gradients fixed_point grad hessian hvp implicit_root jacobian jvp log_density value_and_grad vjp
 SparseTensor SparseTensorSpec as_string timestamp type_spec_from_value
 fftnd RandomContrast RandomCrop RandomFlip RandomRotation
 RandomTranslation RandomZoom

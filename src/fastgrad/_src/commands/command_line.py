@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from fastgrad._src.jit import cache
 
@@ -24,10 +25,10 @@ def ends_quietly(main: Callable[..., int]) -> Callable[..., int]:
     """Decorates the function of a command: it returns 1 if no process reads its output any more, as in ``fastgrad info | head -3``."""
 
     @functools.wraps(main)
-    def quiet_main(arguments: Sequence[str] | None = None) -> int:
+    def quiet_main(arguments: Sequence[str] | None = None, **options: Any) -> int:
         try:
             try:
-                return main(arguments)
+                return main(arguments, **options)
             finally:
                 print(end="", flush=True)
         except BrokenPipeError:

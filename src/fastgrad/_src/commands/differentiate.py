@@ -17,26 +17,29 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
 
 from fastgrad._src.commands.command_line import ends_quietly
-from fastgrad._src.derivatives.package_check.compare import STATUSES, compare_derivatives_of_call
+from fastgrad._src.derivatives.package_check.compare import STATUSES, Outcome, compare_derivatives_of_call
 from fastgrad._src.derivatives.package_check.record import Call, CallRecorder, python_function_of
 from fastgrad._src.jit.numba_internals import CPUDispatcher, DUFunc, GUFunc, JitClassType, parallel
 
 
 @ends_quietly
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, compare: Callable[[Call], Outcome] = compare_derivatives_of_call
+) -> int:
     """Runs a command, and checks the derivatives of what it calls.
 
     Args:
         arguments: the words of the command; default: those of this process.
+        compare: compares the derivatives of a call.
 
     Returns:
-        The exit status: 1 if a derivative is wrong, if the command fails, or if it calls no function of the package; else 0. For an invalid command,
+        The exit status: 1 if a derivative disagrees with differences, if the command fails, or if it calls no function of the package; else 0. For an invalid command,
         `SystemExit` gives 2.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recorder.record_inner_calls()
     report: list[dict[str, Any]] = []
     for calls in list(recorder.calls.values()):
-        function = _function_report(calls, options.seconds)
+        function = _function_report(calls, options.seconds, compare)
         report.append(function)
         print(f"{function['status']:10}  {function['name']}  {function['reason'][:300]}".rstrip(), flush=True)
         _write_report(options, functions=report)
@@ -76,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{reason}: {', '.join(names)}{_REMEDIES.get(reason, '')}")
     if not report:
         print(f"{options.package}: the command called no function of the package", file=sys.stderr)
-    return 1 if counts["wrong"] or not report or not has_ended else 0
+    return 1 if counts["disagrees"] or not report or not has_ended else 0
 
 
 def _write_report(options: argparse.Namespace, **parts: Any) -> None:
@@ -139,10 +142,10 @@ def _name_of(function: Any) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
+def _function_report(calls: list[Call], seconds: float, compare: Callable[[Call], Outcome]) -> dict[str, Any]:
     """Returns what a process finds about a function, whatever ends it."""
     python_function = calls[0].python_function
-    outcomes, end, cpu_seconds = _outcomes_of_process(calls, seconds)
+    outcomes, end, cpu_seconds = _outcomes_of_process(calls, seconds, compare)
     statuses = {outcome["status"] for outcome in outcomes}
     if end and len(outcomes) < len(calls):
         outcomes.append(
@@ -161,7 +164,9 @@ def _function_report(calls: list[Call], seconds: float) -> dict[str, Any]:
     }
 
 
-def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[str, Any]], str, float]:
+def _outcomes_of_process(
+    calls: list[Call], seconds: float, compare: Callable[[Call], Outcome]
+) -> tuple[list[dict[str, Any]], str, float]:
     """Returns the outcomes of calls that a child process has checked, why it stopped early, and its seconds of CPU time."""
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -175,7 +180,7 @@ def _outcomes_of_process(calls: list[Call], seconds: float) -> tuple[list[dict[s
                 parallel._launch_threads()
             with os.fdopen(writing, "w") as pipe:
                 for call in calls:
-                    pipe.write(json.dumps(compare_derivatives_of_call(call)._asdict()) + "\n")
+                    pipe.write(json.dumps(compare(call)._asdict()) + "\n")
                     pipe.flush()
         except BaseException:  # noqa: BLE001  # the parent reports that the process ended
             traceback.print_exc()

@@ -19,12 +19,11 @@ from fastgrad._src.derivatives.analysis.activity import Activity
 from fastgrad._src.derivatives.analysis.aliases import check_aliased_stores
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.codegen.chunks import COMPILED as CHUNKS
-from fastgrad._src.derivatives.codegen.chunks import INTERPRETED as INTERPRETED_CHUNKS
 from fastgrad._src.derivatives.codegen.chunks import MAX_CHUNKS, compile_chunk
 from fastgrad._src.derivatives.codegen.compilation import OPTIONS
-from fastgrad._src.derivatives.codegen.functions_of_code import function_of_code, with_text
+from fastgrad._src.derivatives.codegen.functions_of_code import function_of_code
 from fastgrad._src.derivatives.codegen.inferred_overloads import linked_compiler_class
-from fastgrad._src.derivatives.codegen.tape_memory import ALL_STACKS, COMPILED, INTERPRETED
+from fastgrad._src.derivatives.codegen.tape_memory import ALL_STACKS, COMPILED
 from fastgrad._src.derivatives.codegen.text_pipeline import DirectJumpCompiler
 from fastgrad._src.derivatives.frontend.lowering import Lowering, lowering_of
 from fastgrad._src.derivatives.frontend.tangent_numbers import TangentNumbers
@@ -32,7 +31,7 @@ from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.functions.options import Options
 from fastgrad._src.derivatives.ir.call_rules import Callee, TangentOf
 from fastgrad._src.derivatives.ir.operands import Root, Scalar, leaf_types_of, scalars_among, zero
-from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.representation import Block, Function, statements_in
 from fastgrad._src.derivatives.ir.statements import Return, Size
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.output import tree as code
@@ -61,7 +60,7 @@ from fastgrad._src.derivatives.transform.record_stacks import (
 from fastgrad._src.derivatives.transform.reverse_mode import ReverseMode
 from fastgrad._src.derivatives.transform.simplification import simplify
 from fastgrad._src.derivatives.transform.tangents import Tangents
-from fastgrad._src.jit.numba_internals import CPUDispatcher, dispatcher, global_compiler_lock
+from fastgrad._src.jit.numba_internals import CPUDispatcher, global_compiler_lock
 from fastgrad._src.scalars.formulas import Term, as_term
 from fastgrad._src.scalars.terms import SELECT
 
@@ -104,16 +103,15 @@ class SplitMode(ReverseMode):
 
     def known_on_reverse_sweep(self) -> set[Scalar]:
         self._sizes: dict[Any, Term] = {}
-        for block in self.flow.blocks:
-            for statement in block.statements:
-                if isinstance(statement, Size) and statement.root.kind == "parameter":
-                    name = statement.root.name
-                    is_shaped = statement.root.is_real and (
-                        not self.arrays.is_flat(statement.root) or statement.root.type.ndim == 1
-                    )
-                    if is_shaped or name in self._frozen_names:
-                        array = cotangent(statement.root) if is_shaped else statement.root.term
-                        self._sizes[statement.target] = code.size_along(array, statement.axis)
+        for statement in statements_in(self.flow.blocks):
+            if isinstance(statement, Size) and statement.root.kind == "parameter":
+                name = statement.root.name
+                is_shaped = statement.root.is_real and (
+                    not self.arrays.is_flat(statement.root) or statement.root.type.ndim == 1
+                )
+                if is_shaped or name in self._frozen_names:
+                    array = cotangent(statement.root) if is_shaped else statement.root.term
+                    self._sizes[statement.target] = code.size_along(array, statement.axis)
         return {*self._sizes}
 
     def make_cotangent(self, root: Root) -> None:
@@ -130,9 +128,7 @@ class SplitMode(ReverseMode):
         self.stacks.write_number_room_test(len(records))
         self.stacks.push(records)
         self.stacks.raise_top(len(records))
-        leaf_types = leaf_types_of(self.function.result)
-        results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
-        self.write(code.Return(code.tuple_of([*results, *STACKS])))
+        self.write(code.Return(code.tuple_of([*self.results_of(end), *STACKS])))
 
     def _recorded(self) -> list[Term]:
         """Returns the variables that the reverse sweep takes back from the stack of numbers."""
@@ -420,26 +416,6 @@ def _dispatcher_of(call: DerivedCall) -> Any:
                     del _dispatchers[other]
                 raise
         return _dispatchers[call]
-
-
-def interpreted_function(
-    derivative: Derivative, functions: dict[Any, FunctionType] | None = None, call: DerivedCall | None = None
-) -> FunctionType:
-    """Returns a derivative as a Python function, which ``functions`` gets by its ``call``. What it calls runs as Python, too."""
-    functions = {} if functions is None else functions
-    scope = {**derivative.scope, **INTERPRETED, **INTERPRETED_CHUNKS}
-    scope = {
-        name: value.py_func if isinstance(value, dispatcher.Dispatcher) else value for name, value in scope.items()
-    }
-    function = function_of_code(derivative.code, "interpreted derivative", scope)
-    functions[call] = function
-    called = {name: function_of_code(part, "interpreted chunk", scope) for name, part in derivative.functions.items()}
-    parts = [function, *called.values()]
-    for name, other in derivative.calls.items():
-        called[name] = functions.get(other) or interpreted_function(derivative_of(other), functions, other)
-    for part in parts:
-        with_text(part).__globals__.update(called)
-    return function
 
 
 def function_to_compile(derivative: Derivative, what: str, call: DerivedCall | None = None) -> FunctionType:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import importlib
 import itertools
+import weakref
 from typing import Any
 
 from llvmlite import binding
 
 from fastgrad._src.jit import exponential, ordered_sums
-from fastgrad._src.jit.compiler_passes import FunctionPass
+from fastgrad._src.jit.compiler_passes import as_pass
 from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
-from fastgrad._src.jit.numba_internals import codegen, environment, register_pass
+from fastgrad._src.jit.numba_internals import codegen, environment
 from fastgrad._src.jit.stack_slots import register_symbols
 
 NAME_LENGTH = 24
@@ -30,12 +31,82 @@ _UNWRAPPER = "__excinfo_unwrap_args"
 """The names of functions that make the arguments of an exception begin with this. Those of one name read environments of their own."""
 
 
-class CodeLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no types
-    """The code of a derivative, with all that it calls as private functions.
+CALLED: dict[tuple[str, str], Any] = {}
+"""The dispatchers of the functions of this package whose machine code derivatives call, by module and name."""
+CALLED_AS: weakref.WeakKeyDictionary[Any, tuple[str, str, tuple[Any, ...]]] = weakref.WeakKeyDictionary()
+"""The module, the name and the argument types of such a function, by the library that has the machine code."""
+
+
+def load_called(module: str, name: str, argument_types: tuple[Any, ...]) -> None:
+    """Loads the machine code of a function that derivatives call, or compiles it."""
+    importlib.import_module(module)
+    CALLED[module, name].compile(argument_types)
+
+
+class CallingLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # Numba has no types
+    """The code of functions, which calls the machine code of large functions of this package. All other functions that it calls are linked.
+
+    Attributes:
+        links_all: whether the large functions are linked, too.
+        called: the libraries of the large functions.
+    """
+
+    links_all = False
+
+    def __init__(self, owner: Any, name: str) -> None:
+        super().__init__(owner, name)
+        self.called: list[Any] = []
+        self._whole: Any = None
+
+    def add_linking_library(self, library: Any) -> None:
+        """Adds the library of a function that is called."""
+        library._ensure_finalized()
+        large = [library] if library in CALLED_AS else getattr(library, "called", [])
+        of_this = [] if self.links_all else large
+        self.called += [one for one in of_this if one not in self.called]
+        if library not in of_this:
+            super().add_linking_library(library.own_code if of_this else library)
+
+    @functools.cached_property
+    def own_code(self) -> _OwnCode:
+        """The code without that of the large functions."""
+        return _OwnCode(self)
+
+    def own_module(self) -> Any:
+        """Returns the LLVM module of the code without that of the large functions."""
+        return super()._get_module_for_linking()
+
+    def _get_module_for_linking(self) -> Any:
+        """Returns the LLVM module for libraries of Numba, which may be kept on disk: the large functions are a part of it."""
+        if self._whole is None:
+            self._whole = self.own_module()
+            if self.called:
+                self._whole = self._whole.clone()
+            for library in self.called:
+                self._whole.link_in(library._get_module_for_linking(), preserve=True)
+        return self._whole
+
+
+class _OwnCode:
+    """A library for linking that has no code of the large functions which another library calls."""
+
+    def __init__(self, library: CallingLibrary) -> None:
+        self._library = library
+        self._reload_init = library._reload_init
+        self._get_module_for_linking = library.own_module
+
+    def _ensure_finalized(self) -> None:
+        self._library._ensure_finalized()
+
+
+class CodeLibrary(CallingLibrary):
+    """The code of a function of this package, with all that it calls as private functions.
 
     Numba tells functions of one name apart by numbers that count up in each process, so that a loaded function could take the place of another.
-    Here only the derivative itself is public, whose name ends with the hash of its key.
+    Here only the function itself is public, whose name ends with the hash of its key.
     """
+
+    links_all = True
 
     def __init__(self, owner: Any, name: str) -> None:
         super().__init__(owner, name)
@@ -101,70 +172,10 @@ def _module_for_linking(module: Any) -> Any:
     return copy
 
 
-CALLED: dict[tuple[str, str], Any] = {}
-"""The dispatchers of the functions of this package whose machine code derivatives call, by module and name."""
+class DerivativeLibrary(CodeLibrary):
+    """The code of a derivative, which calls the machine code of large functions."""
 
-
-def load_called(module: str, name: str, argument_types: tuple[Any, ...]) -> None:
-    """Loads the machine code of a function that derivatives call, or compiles it."""
-    importlib.import_module(module)
-    CALLED[module, name].compile(argument_types)
-
-
-class CallingLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
-    """The code of functions, which calls the machine code of large functions of this package. All other functions that it calls are linked.
-
-    Attributes:
-        called: the libraries of the large functions.
-    """
-
-    def __init__(self, owner: Any, name: str) -> None:
-        super().__init__(owner, name)
-        self.called: list[Any] = []
-        self._whole: Any = None
-
-    def add_linking_library(self, library: Any) -> None:
-        """Adds the library of a function that is called."""
-        library._ensure_finalized()
-        of_this = [library] if getattr(library, "called_as", None) is not None else getattr(library, "called", [])
-        self.called += [one for one in of_this if one not in self.called]
-        if library not in of_this:
-            super().add_linking_library(library.own_code if of_this else library)
-
-    @functools.cached_property
-    def own_code(self) -> _OwnCode:
-        """The code without that of the large functions."""
-        return _OwnCode(self)
-
-    def own_module(self) -> Any:
-        """Returns the LLVM module of the code without that of the large functions."""
-        return super()._get_module_for_linking()
-
-    def _get_module_for_linking(self) -> Any:
-        """Returns the LLVM module for libraries of Numba, which may be kept on disk: the large functions are a part of it."""
-        if self._whole is None:
-            self._whole = self.own_module()
-            if self.called:
-                self._whole = self._whole.clone()
-            for library in self.called:
-                self._whole.link_in(library._get_module_for_linking(), preserve=True)
-        return self._whole
-
-
-class _OwnCode:
-    """A library for linking that has no code of the large functions which another library calls."""
-
-    def __init__(self, library: CallingLibrary) -> None:
-        self._library = library
-        self._reload_init = library._reload_init
-        self._get_module_for_linking = library.own_module
-
-    def _ensure_finalized(self) -> None:
-        self._library._ensure_finalized()
-
-
-class DerivativeLibrary(CallingLibrary, CodeLibrary):
-    """The code of a derivative."""
+    links_all = False
 
 
 class LaneLibrary(DerivativeLibrary):
@@ -198,30 +209,25 @@ def _package_of(symbol: str) -> str:
     return name
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class UseCodeLibrary(FunctionPass):
-    """Makes the code library of a derivative."""
-
-    _name = "fastgrad_derivative_library"
-    library = CodeLibrary
-
-    def run_pass(self, state: Any) -> bool:
-        """Sets ``state.library``."""
-        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
-        return False
+def make_library(state: Any, library: Any) -> bool:
+    """Makes the code library of the function that is compiled, of a class; returns False, as nothing of the function changes."""
+    state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
+    return False
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class UseDerivativeLibrary(UseCodeLibrary):
+@as_pass(analysis_only=True)
+def use_code_library(state: Any) -> bool:
+    """Makes the code library of a function of this package."""
+    return make_library(state, CodeLibrary)
+
+
+@as_pass(analysis_only=True)
+def use_derivative_library(state: Any) -> bool:
     """Makes the code library of a derivative, which does not link all functions that it calls."""
-
-    _name = "fastgrad_calling_library"
-    library = DerivativeLibrary
+    return make_library(state, DerivativeLibrary)
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class UseLaneLibrary(UseCodeLibrary):
+@as_pass(analysis_only=True)
+def use_lane_library(state: Any) -> bool:
     """Makes the code library of a derivative that computes several tangents."""
-
-    _name = "fastgrad_lane_library"
-    library = LaneLibrary
+    return make_library(state, LaneLibrary)

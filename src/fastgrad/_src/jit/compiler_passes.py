@@ -1,19 +1,34 @@
-"""Base classes of passes that are added to Numba's compiler. Those of Numba have an abstract constructor."""
+"""Passes that are added to Numba's compiler, as functions."""
 
 from __future__ import annotations
 
-from fastgrad._src.jit import numba_internals
+from collections.abc import Callable
+from typing import Any
+
+from fastgrad._src.jit.numba_internals import FunctionPass, register_pass
 
 
-class FunctionPass(numba_internals.FunctionPass):  # type: ignore[misc]  # Numba has no types
-    """The base of passes of a function's IR."""
+def as_pass(
+    base: Any = FunctionPass, mutates_cfg: bool = False, analysis_only: bool = False
+) -> Callable[[Callable[[Any], bool]], Any]:
+    """Returns the decorator that makes a pass of a function of the compiler's state, which returns whether it has changed the statements.
 
-    def __init__(self) -> None:
-        super().__init__()
+    Args:
+        base: Numba's class of the pass. After a ``LoweringPass`` Numba does not read the IR.
+        mutates_cfg, analysis_only: what Numba's ``register_pass`` takes.
+    """
 
+    def make_pass(run: Callable[[Any], bool]) -> Any:
+        class Pass(base):  # type: ignore[misc]  # Numba has no types
+            _name = f"fastgrad_{run.__name__.removeprefix('_')}"
 
-class LoweringPass(numba_internals.LoweringPass):  # type: ignore[misc]
-    """The base of passes after which Numba does not read a function's IR."""
+            def __init__(self) -> None:  # that of the base is abstract
+                super().__init__()
 
-    def __init__(self) -> None:
-        super().__init__()
+            def run_pass(self, state: Any) -> bool:
+                return run(state)
+
+        Pass.__name__, Pass.__doc__ = run.__name__, run.__doc__
+        return register_pass(mutates_CFG=mutates_cfg, analysis_only=analysis_only)(Pass)
+
+    return make_pass

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 
 from fastgrad._src.jit import cache, exponential, store
-from fastgrad._src.jit.code_library import ARRAY_EXPRESSION, NAME_LENGTH, load_called
+from fastgrad._src.jit.code_library import ARRAY_EXPRESSION, CALLED_AS, NAME_LENGTH, load_called
 from fastgrad._src.jit.key_texts import NoKeyError, type_text
 from fastgrad._src.jit.native import target_machine, undefined_symbols
 from fastgrad._src.jit.numba_canaries import Feature
@@ -154,7 +154,7 @@ class DispatcherCache(NullCache):  # type: ignore[misc]
             content = _content_at(content, lines)
         COMPILED.put(content, result)
         if symbols is not None:
-            called = [function.called_as for function in getattr(library, "called", ())]
+            called = [CALLED_AS[function] for function in getattr(library, "called", ())]
             code = zlib.compress(serialize.dumps((reduced, environments, called)), 1)
             store.save(content, cache.Entry(code, tuple(symbols)))
 

@@ -12,7 +12,7 @@ from llvmlite import binding as llvm
 from numba import types
 
 from fastgrad._src.jit.body import digest
-from fastgrad._src.jit.code_library import CALLED, NAME_LENGTH, UNKEYED, UseCodeLibrary
+from fastgrad._src.jit.code_library import CALLED, CALLED_AS, NAME_LENGTH, UNKEYED, use_code_library
 from fastgrad._src.jit.dispatcher_cache import DispatcherCache
 from fastgrad._src.jit.jit_switch import jit_is_disabled
 from fastgrad._src.jit.key_texts import NoKeyError, type_text
@@ -35,7 +35,7 @@ class _Compiler(CompilerBase):  # type: ignore[misc]  # Numba has no types
         """Returns the passes."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         if is_on(Feature.LIBRARIES):
-            passes.add_pass_after(UseCodeLibrary, FixupArgs)
+            passes.add_pass_after(use_code_library, FixupArgs)
             passes.finalize()
         return [passes]
 
@@ -65,13 +65,13 @@ class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
     Args:
         function: the function.
         options: Numba's.
-        is_linked: whether derivatives link the code, as LLVM IR. They call the machine code of the others, which LLVM need not compile with each derivative.
+        links_code: whether derivatives link the code, as LLVM IR. They call the machine code of the others, which LLVM need not compile with each derivative.
     """
 
-    def __init__(self, function: FunctionType, options: dict[str, Any], is_linked: bool) -> None:
+    def __init__(self, function: FunctionType, options: dict[str, Any], links_code: bool) -> None:
         self._options = options
-        self._is_linked = is_linked
-        if not is_linked:
+        self._links_code = links_code
+        if not links_code:
             CALLED[function.__module__, function.__qualname__] = self
         without_wrappers = {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
         super().__init__(function, targetoptions={**without_wrappers, **options})
@@ -96,10 +96,10 @@ class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
     def add_overload(self, result: Any) -> None:
         """Adds what Numba made of the function for argument types."""
         name = result.fndesc.llvm_func_name
-        if not self._is_linked and is_on(Feature.LIBRARIES) and UNKEYED not in name:
+        if not self._links_code and is_on(Feature.LIBRARIES) and UNKEYED not in name:
             function, library = self.py_func, result.library
             llvm.add_symbol(name, library.get_pointer_to_function(name))
-            library.called_as = function.__module__, function.__qualname__, tuple(result.signature.args)
+            CALLED_AS[library] = function.__module__, function.__qualname__, tuple(result.signature.args)
         super().add_overload(result)
 
     def key(self, argument_types: tuple[Any, ...]) -> str | None:
@@ -112,10 +112,10 @@ class LibraryFunction(CPUDispatcher):  # type: ignore[misc]
         return digest("\n".join(words).encode())
 
 
-def njit_kept_on_disk(is_linked: bool = True, **options: Any) -> Callable[[Any], Any]:
+def njit_kept_on_disk(links_code: bool = True, **options: Any) -> Callable[[Any], Any]:
     """Returns a decorator as ``numba.njit(**options)`` is one, for functions of this package whose code is kept on disk."""
 
     def decorate(function: Any) -> Any:
-        return function if jit_is_disabled() else LibraryFunction(function, options, is_linked)
+        return function if jit_is_disabled() else LibraryFunction(function, options, links_code)
 
     return decorate

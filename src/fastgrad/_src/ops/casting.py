@@ -28,6 +28,10 @@ def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     target = target_dtype.numpy
     if target_dtype.is_narrow or x.dtype in dtypes.NARROW_NUMPY_DTYPES:
         return cast_narrow(x, target)
+    if (
+        x.dtype == dtypes.bfloat16.numpy and target.kind in "iu"
+    ):  # ml_dtypes casts NaN and large numbers as no other dtype
+        x = x.astype(np.float32)
     if x.size < _KERNEL_MIN_ELEMENTS and x.dtype.kind != "c":
         return x.astype(target)
     if x.dtype.kind == "c" and target.kind not in {"c", "b"}:

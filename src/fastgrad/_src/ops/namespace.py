@@ -20,7 +20,7 @@ from fastgrad._src.ops.batch_moments import batch_moments, normalized
 from fastgrad._src.ops.batching import (
     BatchArg, broadcast_rows, broadcasting_rule, call_operation, leading_axes_rule, shift_axes_rule,
 )
-from fastgrad._src.ops.bitwise import bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift
+from fastgrad._src.ops.bitwise import bitwise_and, bitwise_or, bitwise_xor, left_shift, right_shift
 from fastgrad._src.ops.blocks import batch_to_space, depth_to_space, space_to_batch, space_to_depth
 from fastgrad._src.ops.casting import cast, cast_narrow_to_float32, saturate_cast
 from fastgrad._src.ops.clipping import clip_by_value
@@ -58,12 +58,10 @@ from fastgrad._src.ops.hash_tables import KeyIndex, distinct_elements
 from fastgrad._src.ops.higher_order import loop_over_rows, vectorized_map
 from fastgrad._src.ops.indexing import embedding_lookup, gather, gather_nd
 from fastgrad._src.ops.initialization import zeros_initializer
-from fastgrad._src.ops.inspection import argmax, argmin, count_nonzero
+from fastgrad._src.ops.inspection import argmax, count_nonzero
 from fastgrad._src.ops.joining import concat, split, stack, unstack
 from fastgrad._src.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
-from fastgrad._src.ops.linear_algebra import (
-    cholesky, cross, det, inv, logdet, lstsq, pinv, slogdet, solve, triangular_solve,
-)
+from fastgrad._src.ops.linear_algebra import cholesky, cross, det, inv, logdet, lstsq, pinv, slogdet, solve
 from fastgrad._src.ops.loss import (
     sigmoid_cross_entropy_with_logits, softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits,
 )
@@ -75,7 +73,7 @@ from fastgrad._src.ops.pooling import avg_pool, avg_pool3d, max_pool, max_pool3d
 from fastgrad._src.ops.power import pow, rsqrt, sqrt, square
 from fastgrad._src.ops.python_function import call_of_strings, call_on_host, numpy_function, py_function
 from fastgrad._src.ops.random_generator import normal_from, uniform_from
-from fastgrad._src.ops.random_ops import dropout, dropout_from, gamma, noise_sizes, normal, truncated_normal, uniform
+from fastgrad._src.ops.random_ops import dropout, dropout_from, gamma, noise_sizes, normal, uniform
 from fastgrad._src.ops.random_stateless import (
     stateless_binomial, stateless_categorical, stateless_dropout, stateless_gamma, stateless_normal,
     stateless_truncated_normal, stateless_uniform,
@@ -91,7 +89,7 @@ from fastgrad._src.ops.repeating import meshgrid, repeat, tile
 from fastgrad._src.ops.replica_gradients import all_reduce_slices
 from fastgrad._src.ops.replica_messages import common_values
 from fastgrad._src.ops.rounding import ceil, floor, round
-from fastgrad._src.ops.scan import cumprod, cumsum
+from fastgrad._src.ops.scan import cumsum
 from fastgrad._src.ops.scattering import confusion_matrix, scatter_nd, tensor_scatter_nd_add, tensor_scatter_nd_update
 from fastgrad._src.ops.segments import (
     segment_mean, segment_sum, unsorted_segment_max, unsorted_segment_mean, unsorted_segment_min,

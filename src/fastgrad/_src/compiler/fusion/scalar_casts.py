@@ -63,7 +63,7 @@ def cast_code(x: str, from_dtype: np.dtype, to_dtype: np.dtype) -> str | None:
         narrow = "rounded_to_odd" if from_dtype == FLOAT64 and to_dtype == FLOAT16 else "float32"
         return f"rounded_to_{to_dtype.name}({narrow}({x}))"
     if to_dtype in INTEGER_DTYPES and from_dtype in FLOAT_DTYPES:
-        is_numpy_cast = _casts_like_numpy(from_dtype, to_dtype)
+        is_numpy_cast = _casts_like_numpy(FLOAT32 if from_dtype == BFLOAT16 else from_dtype, to_dtype)
         return _cast_to_integer(x, compute_type(from_dtype), to_dtype) if is_numpy_cast else None
     return f"{to_dtype.name}({x})"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastgrad._src.derivatives.ir.operands import Operand, Root, Scalar, View, refuse
-from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.representation import Block, Function, statements_in
 from fastgrad._src.derivatives.ir.statements import Draw, Statement
 
 
@@ -69,20 +69,19 @@ class Activity:
 
     def check_random_draws(self, blocks: list[Block]) -> None:
         """Refuses random draws that jump where a parameter changes, if it depends on the inputs."""
-        for block in blocks:
-            for draw in block.statements:
-                if isinstance(draw, Draw) and any(
-                    partial is None and self.is_varied(operand)
-                    for operand, partial in zip(draw.operands, draw.partials, strict=True)
-                ):
-                    raise refuse(
-                        f"a random draw by {draw.name} can't be differentiated: it may jump where its parameters change",
-                        draw.location,
-                    )
+        for draw in statements_in(blocks):
+            if isinstance(draw, Draw) and any(
+                partial is None and self.is_varied(operand)
+                for operand, partial in zip(draw.operands, draw.partials, strict=True)
+            ):
+                raise refuse(
+                    f"a random draw by {draw.name} can't be differentiated: it may jump where its parameters change",
+                    draw.location,
+                )
 
     def _add_arrays_of_callees(self, blocks: list[Block]) -> None:
         """Makes all arrays of the calls of functions active: the reverse sweep of such a function adds to the cotangents of each."""
-        statements = [statement for block in blocks for statement in block.statements]
+        statements = list(statements_in(blocks))
         calls = [call for call in statements if call.callee is not None and not call.callee.is_exact]
         size = -1
         while size != len(self.active):

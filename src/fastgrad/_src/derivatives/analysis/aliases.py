@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
-from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
+from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, settled
 from fastgrad._src.derivatives.ir.operands import Root, refuse
 from fastgrad._src.derivatives.ir.representation import Block, Function
 from fastgrad._src.derivatives.ir.statements import Allocate, Call, Grow, Statement, Store
@@ -31,18 +32,15 @@ class Aliases:
         self._appended = function.appended
         self._flow = flow
         self.repeated: set[Root] = set()
-        self.at_start: dict[Block, set[Pair]] = {block: set() for block in flow.blocks}
-        changed = True
-        while changed:
-            changed = False
-            for block in flow.blocks:
-                at_end = self.at_start[block]
-                for statement in block.statements:
-                    at_end = self.after(statement, at_end)
-                for successor in block.successors:
-                    pairs = self.at_start[successor] | _after_phis(block, successor, at_end)
-                    changed |= pairs != self.at_start[successor]
-                    self.at_start[successor] = pairs
+        self.at_start: dict[Block, set[Pair]] = {}
+        at_end: dict[Block, set[Pair]] = {block: set() for block in flow.blocks}
+
+        def pairs_at_end(block: Block) -> set[Pair]:
+            before = [_after_phis(other, block, at_end[other]) for other in flow.predecessors[block]]
+            pairs = self.at_start[block] = set().union(*before)
+            return functools.reduce(lambda pairs, statement: self.after(statement, pairs), block.statements, pairs)
+
+        settled(at_end, pairs_at_end, flow.blocks)
 
     def after(self, statement: Statement, pairs: set[Pair]) -> set[Pair]:
         """Returns the pairs after a statement from those before it."""

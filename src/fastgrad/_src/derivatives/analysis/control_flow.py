@@ -12,7 +12,7 @@ from fastgrad._src.derivatives.ir.statements import NextIteration, Statement
 Part = TypeVar("Part")
 
 
-def _settled(
+def settled(
     values: dict[Block, set[Part]], value_of: Callable[[Block], set[Part]], blocks: list[Block]
 ) -> dict[Block, set[Part]]:
     """Computes the values of blocks, which follow from one another, until none changes; returns them."""
@@ -47,7 +47,8 @@ class ControlFlow:
     """
 
     def __init__(self, function: Function) -> None:
-        self.blocks = _in_reverse_postorder(function.blocks[0])
+        # The body of a loop comes before what follows it.
+        self.blocks = reverse_postorder(function.blocks[0], lambda block: block.successors[::-1])
         self._position = {block: number for number, block in enumerate(self.blocks)}
         self.predecessors: dict[Block, list[Block]] = {block: [] for block in self.blocks}
         for block in self.blocks:
@@ -78,6 +79,14 @@ class ControlFlow:
         body = self.loops[head]
         return all(after in body for block in body - {head} for after in block.successors)
 
+    def runs_each_iteration(self, block: Block, head: Block) -> bool:
+        """True if a loop goes through a block each time before it comes back to its head."""
+        return all(block in self.dominators[latch] for latch in self.predecessors[head] if latch in self.loops[head])
+
+    def is_in_inner_loop(self, block: Block, head: Block) -> bool:
+        """True if a block of a loop is in a smaller loop, too."""
+        return any(block in body and len(body) < len(self.loops[head]) for body in self.loops.values())
+
     def position(self, block: Block) -> int:
         """Returns the number of a block in ``blocks``."""
         return self._position[block]
@@ -102,7 +111,7 @@ class ControlFlow:
         def common(block: Block) -> set[Block]:
             return set.intersection(*[dominators[before] for before in self.predecessors[block]]) | {block}
 
-        return _settled(dominators, common, self.blocks[1:])
+        return settled(dominators, common, self.blocks[1:])
 
     def _find_loops(self) -> dict[Block, set[Block]]:
         loops: dict[Block, set[Block]] = {}
@@ -130,19 +139,19 @@ class ControlFlow:
         def later(block: Block) -> set[Root]:
             return set().union(*[written[successor] | after[successor] for successor in block.successors])
 
-        return _settled(after, later, self.blocks[::-1])
+        return settled(after, later, self.blocks[::-1])
 
     def live_arrays(self) -> dict[Block, set[Root]]:
         """Returns for each block the memory whose contents are read or written after its phis, before it is allocated again."""
         live: dict[Block, set[Root]] = {block: set() for block in self.blocks}
 
-        def alive(block: Block) -> set[Root]:
-            found = self.live_at_end(block, live)
+        def live_at_start(block: Block) -> set[Root]:
+            alive = self.live_at_end(block, live)
             for statement in reversed(block.statements):
-                self.step_liveness_backward(statement, found)
-            return found
+                self.step_liveness_backward(statement, alive)
+            return alive
 
-        return _settled(live, alive, self.blocks[::-1])
+        return settled(live, live_at_start, self.blocks[::-1])
 
     def live_at_end(self, block: Block, live: dict[Block, set[Root]]) -> set[Root]:
         """Returns the memory that is live after a block's last statement, from what is live after the phis of all blocks."""
@@ -162,26 +171,22 @@ class ControlFlow:
         alive.update(root.memory_owner for root in (*statement.reads, *statement.writes))
 
 
-def _in_reverse_postorder(entry: Block) -> list[Block]:
-    order: list[Block] = []
+def reverse_postorder(entry: Part, successors_of: Callable[[Part], Iterable[Part]]) -> list[Part]:
+    """Returns what can be reached from ``entry``: each part comes after its dominators, and the last successor of a part soon after it."""
+    order: list[Part] = []
     visited = {entry}
-    stack = [(entry, iter(_ordered_successors(entry)))]
+    stack = [(entry, iter(successors_of(entry)))]
     while stack:
-        block, successors = stack[-1]
+        part, successors = stack[-1]
         for successor in successors:
             if successor not in visited:
                 visited.add(successor)
-                stack.append((successor, iter(_ordered_successors(successor))))
+                stack.append((successor, iter(successors_of(successor))))
                 break
         else:
-            order.append(block)
+            order.append(part)
             stack.pop()
     return order[::-1]
-
-
-def _ordered_successors(block: Block) -> list[Block]:
-    """Returns the successors in an order that puts the body of a loop before what follows it."""
-    return block.successors[::-1]
 
 
 def memory_written_in(block: Block) -> set[Root]:

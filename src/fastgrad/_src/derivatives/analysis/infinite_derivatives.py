@@ -19,7 +19,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families
 from fastgrad._src.derivatives.ir.operands import Constant, Operand, Root, Scalar, View
 from fastgrad._src.derivatives.ir.partials import is_plain_selection
-from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi, phis_in, statements_in
 from fastgrad._src.derivatives.ir.statements import Call, Compute, Load, Statement
 from fastgrad._src.scalars.formulas import (
     ANYWHERE,
@@ -108,10 +108,9 @@ def _values_from_outside(function: Function, is_callee: bool) -> Iterator[Scalar
     """Yields the numbers and arrays that come of functions that are called and not inlined, and of callers."""
     parts: list[Scalar | Root] = [*function.scalars, *function.roots]
     yield from (part for part in parts if is_callee and part.block is None and part.position is not None)
-    for block in function.blocks:
-        for statement in block.statements:
-            if statement.callee is not None:
-                yield from (part.memory_owner for part in statement.outputs)
+    for statement in statements_in(function.blocks):
+        if statement.callee is not None:
+            yield from (part.memory_owner for part in statement.outputs)
 
 
 def _may_have_zero_derivative(call: Call, singularities: Mapping[Operand | Root, Singularity]) -> bool:
@@ -147,10 +146,9 @@ def _singularities_before(
 ) -> dict[Operand | Root, Singularity]:
     """Returns for each number and array that has derivatives the singularities of the statements that it comes from; ``unknown`` may have all."""
     found: dict[Operand | Root, Singularity] = dict.fromkeys(unknown, ANYWHERE)
-    for block in flow.blocks:
-        for statement in block.statements:
-            if statement.singularity:
-                found.update({target: statement.singularity for target in statement.definitions if target in active})
+    for statement in statements_in(flow.blocks):
+        if statement.singularity:
+            found.update({target: statement.singularity for target in statement.definitions if target in active})
     ways = [way for way in _dependence_edges(flow.blocks) if way[1] in active] if found else []
     size = -1
     while size != (size := sum(kinds.value for kinds in found.values())):
@@ -187,10 +185,9 @@ def statements_before_infinite_derivatives(
     Arrays are followed, whatever they are, and calls of functions that have derivatives of their own.
     """
     pending: list[Operand | View | Root] = [operand for statement in indeterminate for operand in statement.operands]
-    for block in function.blocks:
-        for statement in block.statements:
-            if Singularity.ROOT in statement.singularity:
-                pending += statement.operands
+    for statement in statements_in(function.blocks):
+        if Singularity.ROOT in statement.singularity:
+            pending += statement.operands
     return _statements_before(pending, function.blocks, _writers_of(function)) if pending else frozenset()
 
 
@@ -198,11 +195,10 @@ def _writers_of(function: Function) -> _Writers:
     """Returns for each array the statements that may write its memory."""
     families = memory_families(function)
     writers: dict[Root, list[Statement]] = defaultdict(list)
-    for block in function.blocks:
-        for statement in block.statements:
-            for target in {root.memory_owner for _, result in statement.derivative_edges for root in result.roots}:
-                for other in families[target]:
-                    writers[other].append(statement)
+    for statement in statements_in(function.blocks):
+        for target in {root.memory_owner for _, result in statement.derivative_edges for root in result.roots}:
+            for other in families[target]:
+                writers[other].append(statement)
     return writers
 
 
@@ -217,7 +213,7 @@ def statements_after_infinite_derivatives(flow: ControlFlow, active: Container[S
     """
     kinds = Singularity.ROOT | Singularity.LOGARITHM
     after = {number for number, found in _singularities_before(flow, active).items() if found & kinds}
-    statements = [statement for block in flow.blocks for statement in block.statements]
+    statements = list(statements_in(flow.blocks))
     return frozenset(
         statement
         for statement in statements
@@ -239,7 +235,7 @@ def _statements_before(
     pending: list[Operand | View | Root], blocks: Sequence[Block], writers: _Writers
 ) -> frozenset[Statement]:
     """Returns the statements that compute the floats ``pending``, and those from which these come: through phis, and through the arrays of ``writers``."""
-    phis: dict[Operand | Root, Phi] = {phi.target: phi for block in blocks for phi in block.phis}
+    phis: dict[Operand | Root, Phi] = {phi.target: phi for phi in phis_in(blocks)}
     found: set[Statement] = set()
     visited: set[Operand | Root] = set()
     while pending:

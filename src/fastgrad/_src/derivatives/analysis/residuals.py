@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from fastgrad._src.derivatives.analysis.control_flow import (
     ControlFlow,
+    add_reachable,
     defined_scalars,
     memory_families,
     written_memory,
@@ -34,7 +35,7 @@ from fastgrad._src.derivatives.ir.operands import (
     scalars_among,
     views_among,
 )
-from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.representation import Block, Function, statements_in
 from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration
 
 RECOMPUTATION_LIMIT = 8
@@ -329,7 +330,6 @@ class Residuals:
         """
         flow = self._flow
         body = flow.loops[head]
-        latches = [block for block in flow.predecessors[head] if block in body]
         if flow.counted.get(head) not in self.whole_loops:
             return None
         way = self.reverse_sweep_exit(head)
@@ -337,8 +337,7 @@ class Residuals:
         values, codes = len(self.recorded_values(head)), int(len(way.second) > 1)
         for block in body - {head}:
             own_values, own_codes = len(self.recorded_values(block)), self.records_predecessor_code(block)
-            is_in_inner_loop = any(block in inner and len(inner) < len(body) for inner in flow.loops.values())
-            is_once = not is_in_inner_loop and all(block in flow.dominators[latch] for latch in latches)
+            is_once = flow.runs_each_iteration(block, head) and not flow.is_in_inner_loop(block, head)
             if (own_values or own_codes) and not is_once:
                 return None
             values, codes = values + own_values, codes + own_codes
@@ -358,28 +357,25 @@ class Residuals:
     def sources_of_effects(self) -> set[Scalar]:
         """Returns the numbers from which records, arrays, branches and errors follow. The others lead to the function's result alone."""
         phis: dict[Scalar, list[Operand | View]] = {}
-        pending: list[Operand] = [*self.kept, *self.recorded]
-        views: list[View] = []
+        needed: list[Operand] = [*self.kept, *self.recorded]
         for block in self._flow.blocks:
             for phi in block.phis:
                 if isinstance(phi.target, Scalar):
                     phis[phi.target] = list(phi.incoming.values())
                 else:
-                    views += views_among(phi.incoming.values())
+                    needed += [
+                        number for view in views_among(phi.incoming.values()) for number in operands_of_view(view)
+                    ]
             for statement in block.statements:
-                pending += [] if statement.is_pure else statement.uses
+                needed += [] if statement.is_pure else statement.uses
             if block.end.condition is not None:
-                pending.append(block.end.condition)
-        for view in views:
-            pending += operands_of_view(view)
-        found: set[Scalar] = set()
-        while pending:
-            scalar = pending.pop()
-            if isinstance(scalar, Scalar) and scalar not in found:
-                found.add(scalar)
-                pending += phis.get(scalar, [])  # type: ignore[arg-type]
-                pending += scalar.definition.uses if scalar.definition is not None else []
-        return found
+                needed.append(block.end.condition)
+
+        def inputs_of(scalar: Scalar) -> list[Scalar]:
+            uses = [] if scalar.definition is None else scalar.definition.uses
+            return scalars_among([*phis.get(scalar, []), *uses])
+
+        return add_reachable(set(), scalars_among(needed), inputs_of)
 
     def _find_reservable_loops(self) -> None:
         """Finds the innermost counted loops that are left only when their count is reached."""
@@ -387,7 +383,7 @@ class Residuals:
         for head, counter in flow.counted.items():
             body = flow.loops[head]
             has_inner_loop = any(other is not head and other in body for other in flow.loops)
-            calls = any(statement.callee is not None for block in body for statement in block.statements)
+            calls = any(statement.callee is not None for statement in statements_in(body))
             if calls or has_inner_loop or counter not in self.whole_loops or counter.block.successors != [head]:
                 continue
             self.reserved |= body

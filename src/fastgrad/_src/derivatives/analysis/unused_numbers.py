@@ -14,7 +14,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, scalars_defined_in
 from fastgrad._src.derivatives.ir.operands import Counter, Operand, Root, Scalar, View, equal_operands, scalars_among
 from fastgrad._src.derivatives.ir.partials import is_selection
-from fastgrad._src.derivatives.ir.representation import Block, Phi
+from fastgrad._src.derivatives.ir.representation import Block, Phi, phis_in
 from fastgrad._src.derivatives.ir.statements import (
     Allocate,
     Call,
@@ -40,7 +40,7 @@ def statements_without_use(flow: ControlFlow) -> frozenset[Compute]:
     A branch or a selection skips a use, or a loop overwrites the number, or it is an element of an array that may not be read.
     """
     uses, stored = _float_uses(flow)
-    phis = {phi.target: phi for block in flow.blocks for phi in block.phis}
+    phis = {phi.target: phi for phi in phis_in(flow.blocks)}
     may_skip = functools.cache(_may_bypass_users)
     unused: set[Scalar] = set()
     found: set[Compute] = set()
@@ -159,14 +159,14 @@ def _reads_all_elements(load: Load, block: Block, beginning: Block, storing: Blo
     if not heads or load.guards or len({*counters}) != len(sizes):
         return False
     for head, inner in zip(heads, [*heads[1:], block], strict=True):
-        counter, body = flow.counted.get(head), flow.loops[head]
+        counter = flow.counted.get(head)
         if counter is None:
             return False
         counts = [sizes[counters.index(counter)]] if counter in counters else sizes
         if (
             not flow.ends_at_head(head)
             or not any(equal_operands(counter.count, count) for count in counts)
-            or not all(inner in flow.dominators[latch] for latch in flow.predecessors[head] if latch in body)
+            or not flow.runs_each_iteration(inner, head)
         ):
             return False
     return not _may_bypass_users(beginning, frozenset(heads[:1])) and storing not in flow.reachable_blocks(

@@ -198,26 +198,6 @@ def sum_in_order(numbers):  # type: ignore[no-untyped-def]
     return total
 
 
-def _python_join_stacks(owner: None, stacks: dict[tuple[int, int], Any], chunks: int) -> None:
-    columns = (0, 2, 4)
-    starts = [stacks[chunks, column + 1] for column in columns]
-    ends = []
-    for number in range(chunks):
-        for column in columns:
-            top = stacks[chunks, column + 1]
-            if stacks[number, column] != 0:
-                stacks[chunks, column].update({top + place: item for place, item in stacks[number, column].items()})
-            stacks[chunks, column + 1] += stacks[number, column + 1]
-            ends.append(stacks[chunks, column + 1])
-    stacks[chunks, 0].update(enumerate([*ends, *starts, chunks], stacks[chunks, 1]))
-    stacks[chunks, 1] += 3 * chunks + 4
-
-
-def _python_run_chunks(function: Any, count: int, arguments: tuple[Any, ...], stacks: Any) -> None:
-    for number in range(count):
-        function(number, *arguments)
-
-
 class _ChunkCompiler(ReleasingCompiler):
     """The compiler of the functions that run a chunk."""
 
@@ -232,10 +212,4 @@ COMPILED: dict[str, Any] = {
     function.__name__: function
     for function in (run_chunks, new_stacks, join_stacks, copies_for_chunks, copy_for_chunk, add_copies, sum_in_order)
 }
-"""What the names of a parallel loop's code stand for where it is compiled, and where it runs as Python."""
-INTERPRETED = {
-    **{name: getattr(value, "py_func", value) for name, value in COMPILED.items()},
-    "run_chunks": _python_run_chunks,
-    "new_stacks": lambda chunks: {},
-    "join_stacks": _python_join_stacks,
-}
+"""What the names of a parallel loop's code stand for where it is compiled."""

@@ -9,12 +9,13 @@ from fastgrad._src.derivatives.codegen.code_values import NotEmittedError
 from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingLowering
 from fastgrad._src.derivatives.codegen.functions_of_code import code_of, with_text
 from fastgrad._src.derivatives.codegen.inferred_overloads import is_called_by_others_that_it_calls
-from fastgrad._src.jit.compiler_passes import FunctionPass, LoweringPass
+from fastgrad._src.jit.compiler_passes import as_pass
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (
     ExtractByteCode,
     FixupArgs,
+    LoweringPass,
     NoPythonBackend,
     PassManager,
     bytecode,
@@ -25,19 +26,14 @@ NOT_EMITTED: list[tuple[str, str]] = []
 """The functions whose text Numba compiled, and why. Tests read it."""
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _TakeCode(FunctionPass):
-    """Begins a compilation with the code of a function."""
-
-    _name = "fastgrad_take_code"
-
-    def run_pass(self, state: Any) -> bool:
-        """Sets what Numba's front end finds otherwise."""
-        written = code_of(state.func_id.func)
-        assert written is not None
-        state.func_ir = CodeFunction(state.func_id, written, state.args)
-        state.typemap, state.calltypes = state.func_ir.typemap, {}
-        return True
+@as_pass(mutates_cfg=True)
+def _take_code(state: Any) -> bool:
+    """Begins a compilation with the code of a function: sets what Numba's front end finds otherwise."""
+    written = code_of(state.func_id.func)
+    assert written is not None
+    state.func_ir = CodeFunction(state.func_id, written, state.args)
+    state.typemap, state.calltypes = state.func_ir.typemap, {}
+    return True
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -63,19 +59,17 @@ class _EmitCode(ReleasingLowering):
         return is_changed
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class _UseText(LoweringPass):  # after a FunctionPass Numba reads the IR, and here is none yet
-    """Begins the compilation of the text of a function whose code is not written as LLVM IR."""
+@as_pass(LoweringPass, analysis_only=True)
+def _use_text(state: Any) -> bool:
+    """Begins the compilation of the text of a function whose code is not written as LLVM IR.
 
-    _name = "fastgrad_use_text"
-
-    def run_pass(self, state: Any) -> bool:
-        """Prints the code. Drops what another pipeline left: Numba would raise its failure in the end."""
-        state.status.fail_reason = None
-        state.library = None
-        state.func_id = bytecode.FunctionIdentity.from_function(with_text(state.func_id.func))
-        ExtractByteCode().run_pass(state)
-        return False
+    It drops what another pipeline left: Numba would raise its failure in the end. It is no FunctionPass, after which Numba reads the IR: here is none yet.
+    """
+    state.status.fail_reason = None
+    state.library = None
+    state.func_id = bytecode.FunctionIdentity.from_function(with_text(state.func_id.func))
+    ExtractByteCode().run_pass(state)
+    return False
 
 
 def with_code_pipeline(state: Any, text_passes: PassManager, use_library: type | None) -> list[PassManager]:
@@ -83,12 +77,12 @@ def with_code_pipeline(state: Any, text_passes: PassManager, use_library: type |
     identity = state.get("func_id")
     if identity is None or code_of(identity.func) is None:
         return [text_passes]
-    text_passes.passes.insert(0, (_UseText, "use the text"))
+    text_passes.passes.insert(0, (_use_text, "use the text"))
     text_passes.finalize()
     if not is_on(Feature.EMISSION):
         return [text_passes]
     passes = PassManager("code")
-    passes.add_pass(_TakeCode, "take the code")
+    passes.add_pass(_take_code, "take the code")
     passes.add_pass(FixupArgs, "fix up arguments")
     if use_library is not None and is_on(Feature.LIBRARIES):
         passes.add_pass(use_library, "make the code library")

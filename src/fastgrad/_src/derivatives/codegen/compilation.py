@@ -20,7 +20,7 @@ from fastgrad._src.derivatives.functions.options import known_arguments
 from fastgrad._src.derivatives.functions.parameters import Types
 from fastgrad._src.derivatives.output.tree import GENERAL
 from fastgrad._src.jit.body import digest
-from fastgrad._src.jit.code_library import NAME_LENGTH, UNKEYED, UseDerivativeLibrary, UseLaneLibrary
+from fastgrad._src.jit.code_library import NAME_LENGTH, UNKEYED, use_derivative_library, use_lane_library
 from fastgrad._src.jit.dispatcher_cache import DispatcherCache, RecentlyUsed
 from fastgrad._src.jit.jit_switch import DISABLE_JIT_VARIABLE, jit_is_disabled
 from fastgrad._src.jit.key_texts import NoKeyError
@@ -41,13 +41,13 @@ OPTIONS = {"nopython": True, "nogil": True, "error_model": "numpy"}
 class DerivativeCompiler(DirectJumpCompiler):
     """Numba's nopython pipeline with direct jumps, and a code library of its own."""
 
-    use_library = UseDerivativeLibrary
+    use_library = use_derivative_library
 
 
 class LaneCompiler(DerivativeCompiler):
     """The compiler of derivatives that compute several tangents."""
 
-    use_library = UseLaneLibrary
+    use_library = use_lane_library
 
 
 class _DerivedFunctionCompiler(_FunctionCompiler):  # type: ignore[misc]

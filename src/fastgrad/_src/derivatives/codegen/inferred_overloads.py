@@ -21,8 +21,8 @@ from numba import types
 from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
 from fastgrad._src.derivatives.codegen.functions_of_code import code_of
 from fastgrad._src.derivatives.codegen.shape_errors import REPLACEMENTS
-from fastgrad._src.jit.code_library import CallingLibrary, UseCodeLibrary
-from fastgrad._src.jit.compiler_passes import FunctionPass, LoweringPass
+from fastgrad._src.jit.code_library import CallingLibrary, make_library
+from fastgrad._src.jit.compiler_passes import as_pass
 from fastgrad._src.jit.gc_pause import pause_gc
 from fastgrad._src.jit.libraries import package_of
 from fastgrad._src.jit.numba_canaries import Feature
@@ -32,6 +32,7 @@ from fastgrad._src.jit.numba_internals import (
     CPUDispatcher,
     Dispatcher,
     FixupArgs,
+    LoweringPass,
     NativeLowering,
     NopythonTypeInference,
     NullCache,
@@ -40,7 +41,6 @@ from fastgrad._src.jit.numba_internals import (
     compiler,
     cpu_target,
     global_compiler_lock,
-    register_pass,
     user_function,
 )
 from fastgrad._src.jit.numba_internals import signature as signature_of_types
@@ -51,16 +51,11 @@ _deriving_thread: list[int] = []
 """The thread in which a derivative is compiled, once for each context that is open; written under Numba's lock."""
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class _ReturnResultType(FunctionPass):
-    """Ends a compilation after type inference."""
-
-    _name = "fastgrad_return_result_type"
-
-    def run_pass(self, state: Any) -> bool:
-        """Makes the result type the result of the compilation."""
-        state.cr = state.return_type
-        return False
+@as_pass(analysis_only=True)
+def _return_result_type(state: Any) -> bool:
+    """Ends a compilation after type inference: its result is the result type."""
+    state.cr = state.return_type
+    return False
 
 
 class _TypeInference(compiler.CompilerBase):  # type: ignore[misc]
@@ -70,7 +65,7 @@ class _TypeInference(compiler.CompilerBase):  # type: ignore[misc]
         passes = PassManager("type inference")
         passes.passes.extend(compiler.DefaultPassBuilder.define_untyped_pipeline(self.state).passes)
         passes.add_pass(NopythonTypeInference, "type inference")
-        passes.add_pass(_ReturnResultType, "result type")
+        passes.add_pass(_return_result_type, "result type")
         passes.finalize()
         return [passes]
 
@@ -86,37 +81,27 @@ class _LinkedLibrary(CallingLibrary):
         self._finalized = True
 
 
-@register_pass(mutates_CFG=False, analysis_only=True)
-class _UseLinkedLibrary(UseCodeLibrary):
+@as_pass(analysis_only=True)
+def _use_linked_library(state: Any) -> bool:
     """Makes the code library of a function that is only linked.
 
     A function that may call itself, directly or not, keeps Numba's library: Numba looks up the symbol of such a call when the code is loaded.
     """
-
-    _name = "fastgrad_linked_library"
-    library = _LinkedLibrary
-
-    def run_pass(self, state: Any) -> bool:
-        if calls_itself(state.func_id.func) or not is_on(Feature.INFERRED_CALLEES):
-            return False
-        state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
-        return super().run_pass(state)
-
-
-@register_pass(mutates_CFG=False, analysis_only=True)
-class _TellCallers(LoweringPass):
-    """Tells Numba how functions call one that is only linked."""
-
-    _name = "fastgrad_tell_callers"
-
-    def run_pass(self, state: Any) -> bool:
-        """Gives the result an entry point, by which Numba finds the code for callers."""
-        if state.flags.no_compile:
-            unused: list[Any] = []
-            entry_point = unused.append  # Numba takes a C function of Python only; nothing calls this one
-            state.targetctx.insert_user_function(entry_point, state.cr.fndesc, [state.library])
-            state.cr = state.cr._replace(cfunc=entry_point)
+    if calls_itself(state.func_id.func) or not is_on(Feature.INFERRED_CALLEES):
         return False
+    state.flags.no_compile = state.flags.no_cpython_wrapper = state.flags.no_cfunc_wrapper = True
+    return make_library(state, _LinkedLibrary)
+
+
+@as_pass(LoweringPass, analysis_only=True)
+def _tell_callers(state: Any) -> bool:
+    """Tells Numba how functions call one that is only linked: gives it an entry point, by which Numba finds the code for callers."""
+    if state.flags.no_compile:
+        unused: list[Any] = []
+        entry_point = unused.append  # Numba takes a C function of Python only; nothing calls this one
+        state.targetctx.insert_user_function(entry_point, state.cr.fndesc, [state.library])
+        state.cr = state.cr._replace(cfunc=entry_point)
+    return False
 
 
 @functools.cache
@@ -127,9 +112,9 @@ def linked_compiler_class(pipeline: Any) -> Any:
         def define_pipelines(self) -> list[PassManager]:
             pipelines: list[PassManager] = super().define_pipelines()
             for passes in pipelines:
-                passes.add_pass_after(_UseLinkedLibrary, FixupArgs)
+                passes.add_pass_after(_use_linked_library, FixupArgs)
                 lowering = next(step for step, _ in passes.passes if issubclass(step, NativeLowering))
-                passes.add_pass_after(_TellCallers, lowering)
+                passes.add_pass_after(_tell_callers, lowering)
                 passes.finalize()
             return pipelines
 

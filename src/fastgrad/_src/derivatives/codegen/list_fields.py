@@ -13,16 +13,47 @@ from numba.extending import overload, register_jitable
 from fastgrad._src.derivatives.codegen.tape_memory import may_share_memory
 from fastgrad._src.jit.numba_internals import as_dtype
 
-
-def shares_memory(values, array):  # type: ignore[no-untyped-def]
-    """Returns whether an array of a list may share memory with another array."""
-    for item in values:  # noqa: SIM110  # Numba compiles no generators
-        if may_share_memory(item, array):
-            return True
-    return False
+_identity = register_jitable(lambda values: values)
 
 
-shares_memory_of_item = numba.njit(shares_memory)
+def shares_memory(container, array):  # type: ignore[no-untyped-def]
+    """Returns whether an array in a list, a dictionary or a tuple may share memory with another array."""
+    return _shares_memory(numba.typeof(container))(container, array)
+
+
+def _has_arrays(type: types.Type) -> bool:
+    if isinstance(type, types.BaseTuple):
+        return any(map(_has_arrays, type))
+    if isinstance(type, types.DictType):
+        return _has_arrays(type.value_type)
+    return isinstance(type, types.Array) or (isinstance(type, (types.List, types.ListType)) and _has_arrays(type.dtype))
+
+
+def _shares_memory(type: types.Type) -> Callable[..., Any]:
+    if not _has_arrays(type):
+        return lambda container, array: False
+    if isinstance(type, types.Array):
+        return lambda container, array: may_share_memory(container, array)  # noqa: PLW0108  # Numba compares names
+    if isinstance(type, types.BaseTuple):
+        return lambda container, array: shares_memory(container[0], array) or shares_memory(container[1:], array)
+    items_of = register_jitable((lambda owner: owner.values()) if isinstance(type, types.DictType) else _identity)
+
+    def item_shares_memory(container, array):  # type: ignore[no-untyped-def]
+        for item in items_of(container):  # noqa: SIM110  # Numba compiles no generators
+            if shares_memory(item, array):
+                return True
+        return False
+
+    return item_shares_memory
+
+
+overload(shares_memory)(lambda container, array: _shares_memory(container))
+
+
+@numba.njit
+def shares_memory_of_item(container, array):  # type: ignore[no-untyped-def]
+    """Is `shares_memory`, compiled."""
+    return shares_memory(container, array)
 
 
 class _ItemFunctions(NamedTuple):
@@ -34,8 +65,6 @@ class _ItemFunctions(NamedTuple):
     item_like: Callable[..., Any]
 
 
-_identity = register_jitable(lambda values: values)
-_dictionary_values = register_jitable(lambda owner: owner.values())
 _NUMBER_ITEMS = _ItemFunctions(register_jitable(lambda number: ()), len, _identity, _identity)
 _LIST_ITEMS = _ItemFunctions(
     register_jitable(lambda values: (len(values),)),
@@ -61,10 +90,10 @@ def _is_nested(type: types.Type) -> bool:
     return isinstance(type.dtype, (types.Array, types.List, types.ListType))
 
 
-def _numbers(dtype: np.dtype, items_of: Callable[..., Any] = _identity) -> Callable[..., Any]:
+def _numbers(dtype: np.dtype) -> Callable[..., Any]:
     def numbers(owner, name):  # type: ignore[no-untyped-def]
         result, count = np.empty(len(owner), dtype), 0
-        for number in items_of(owner):
+        for number in owner:
             result[count] = number
             count += 1  # noqa: SIM113  # dictionaries have no enumerate in Numba
         return result
@@ -96,13 +125,19 @@ def implementation(type: types.Type, name: str) -> Callable[..., Any]:
     """Returns the function of a list or a dictionary and ``name`` that returns one of the arrays that it is lowered to.
 
     For a list of numbers: its "items". For a list of arrays or of lists: the "elements", the "starts", and the sizes along the axes, "size_0" ...
-    For a dictionary: the "keys", the "values".
+    For a list of tuples: those of the list of each item, with its number in front, as in "1.items". For a dictionary: the "keys", and those of the list
+    of its values.
     """
+    if name == "keys":
+        return _numbers(as_dtype(type.key_type))
     if isinstance(type, types.DictType):
-        is_keys = name == "keys"
-        return _numbers(
-            as_dtype(type.key_type if is_keys else type.value_type), _identity if is_keys else _dictionary_values
-        )
+        of_values = register_jitable(implementation(types.List(type.value_type), name))
+        return lambda owner, name: of_values([value for value in owner.values()], name)  # noqa: C416  # Numba has no list of it
+    column, is_tuple, rest = name.partition(".")
+    if is_tuple:
+        number = int(column)
+        of_column = register_jitable(implementation(types.List(type.dtype[number]), rest))
+        return lambda owner, name: of_column([item[number] for item in owner], name)
     if name in ("items", "elements"):
         return _elements(type)
     shape_of, size_of, _, _ = _item_functions(type)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir as llvm_ir
 from numba import types
 from numba.extending import intrinsic
@@ -215,28 +214,6 @@ def add_product(typing: Any, forms: Any, out: Any, a: Any, b: Any, is_guarded: A
         return result
 
     return types.none(forms, *given, is_guarded), generate
-
-
-def add_product_in_python(forms: str, out: Any, a: Any, b: Any, is_guarded: bool) -> None:
-    """What ``add_product`` does, in plain Python."""
-
-    def matrix(form: str, value: Any) -> np.ndarray:
-        if form == FLAT:
-            array, start, rows, columns, *steps = value
-            strides = [step * array.itemsize for step in steps]
-            return np.lib.stride_tricks.as_strided(array.reshape(-1)[start:], (rows, columns), strides)
-        if form in (ROW, COLUMN):
-            return value[None, :] if form == ROW else value[:, None]
-        return value.T if form == TRANSPOSED else value
-
-    target, first, second = (matrix(*each) for each in zip(forms, (out, a, b), strict=True))
-    if is_guarded:
-        first, second = first[:, :, None], second[None, :, :]
-        terms = np.zeros((target.shape[0], *second.shape[1:]), target.dtype)
-        np.multiply(first, second, out=terms, where=(first != 0) & (second != 0))
-        target += terms.sum(axis=1)
-    else:
-        target += first @ second
 
 
 def product_forms(first: int, second: int) -> str:

@@ -8,7 +8,6 @@ threads never get the same stack. A call that raises frees its stacks (``excepti
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from llvmlite import ir as llvm_ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastgrad._src.derivatives.codegen.matrix_products import add_product, add_product_in_python, pointer_to_item
+from fastgrad._src.derivatives.codegen.matrix_products import add_product, pointer_to_item
 from fastgrad._src.jit.library_functions import njit_kept_on_disk
 from fastgrad._src.jit.numba_internals import cgutils
 from fastgrad._src.jit.stack_slots import SLOTS_SYMBOL, STACKS
@@ -408,46 +407,3 @@ COMPILED: dict[str, Any] = {
     },
 }
 """What the names of a derivative's text stand for in compiled code."""
-
-
-def _python_save_array(stack: dict[int, Any], position: int, array: np.ndarray) -> None:
-    stack[position] = array.copy()
-
-
-def _python_load_array(stack: dict[int, Any], position: int, array: np.ndarray) -> None:
-    array[...] = stack[position]
-
-
-def _python_unsigned(index: int) -> int:
-    """Returns an index as it is; Python would count a negative one from the end, which compiled code does not."""
-    if index < 0:
-        raise IndexError(f"the index {index} of a derivative's text does not count from the start of the axis")
-    return int(index)
-
-
-INTERPRETED: dict[str, Any] = {
-    "push_value": operator.setitem,
-    **{f"pop_{type}": operator.getitem for type in POPS},
-    "push_code": operator.setitem,
-    "pop_code": operator.getitem,
-    "save_array": _python_save_array,
-    "load_array": _python_load_array,
-    "grow_array_stack": lambda owner, address, items: address,
-    "new_memory": lambda items: {},
-    "zero_cotangents": np.zeros,
-    "exchange": getattr(exchange, "py_func", exchange),  # it has none under NUMBA_DISABLE_JIT
-    "may_share_memory": np.may_share_memory,
-    "free_memory": lambda address: None,
-    "contiguous": np.array,
-    "add_product": add_product_in_python,
-    "unsigned": _python_unsigned,
-    "sum_in_any_order": operator.add,
-    "new_owner": lambda: None,
-    "acquire": lambda owner, stack, width: {},
-    "capacity": lambda stack: 1 << 62,
-    "grow_stack": lambda owner, stack, address, width, items: address,
-    "release": lambda stack, address, width: None,
-    "snapshot_slots": getattr(snapshot_slots, "py_func", snapshot_slots),
-    "next_snapshot": getattr(next_snapshot, "py_func", next_snapshot),
-}
-"""What they stand for where the text runs as plain Python."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from fastgrad._src.derivatives.codegen.code_compiler import with_code_pipeline
 from fastgrad._src.derivatives.codegen.exceptional_exits import ReleasingCompiler
-from fastgrad._src.jit.compiler_passes import FunctionPass
+from fastgrad._src.jit.compiler_passes import as_pass
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import is_on
 from fastgrad._src.jit.numba_internals import (
@@ -33,37 +33,31 @@ from fastgrad._src.jit.numba_internals import (
     global_compiler_lock,
     ir,
     ir_utils,
-    register_pass,
 )
 
 BLOCK_VARIABLE = "_block"
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class DirectJumps(FunctionPass):
-    """Turns ``_block = k`` and a jump to the tests of ``_block`` into a jump to the block of number k."""
-
-    _name = "fastgrad_direct_jumps"
-
-    def run_pass(self, state: Any) -> bool:
-        """Rewrites ``state.func_ir``; returns whether it has changed."""
-        blocks = state.func_ir.blocks
-        tests = {label: test for label, block in blocks.items() if (test := _block_number_test(block)) is not None}
-        if len(tests) < 2:
-            return False
+@as_pass(mutates_cfg=True)
+def direct_jumps(state: Any) -> bool:
+    """Turns ``_block = k`` and a jump to the tests of ``_block`` into a jump to the block of number k; returns whether the IR has changed."""
+    blocks = state.func_ir.blocks
+    tests = {label: test for label, block in blocks.items() if (test := _block_number_test(block)) is not None}
+    if len(tests) < 2:
+        return False
+    for block in blocks.values():
+        number = _assigned_block_number(block)
+        if number is None or not isinstance(block.terminator, ir.Jump):
+            continue
+        target = _jump_target_of_number(block.terminator.target, number, blocks, tests)
+        if target is not None:
+            block.body[-1] = ir.Jump(target, block.terminator.loc)
+    for label in ir_utils.compute_cfg_from_blocks(blocks).dead_nodes():
+        del blocks[label]
+    if not tests.keys() & blocks.keys():  # nothing reads the numbers
         for block in blocks.values():
-            number = _assigned_block_number(block)
-            if number is None or not isinstance(block.terminator, ir.Jump):
-                continue
-            target = _jump_target_of_number(block.terminator.target, number, blocks, tests)
-            if target is not None:
-                block.body[-1] = ir.Jump(target, block.terminator.loc)
-        for label in ir_utils.compute_cfg_from_blocks(blocks).dead_nodes():
-            del blocks[label]
-        if not tests.keys() & blocks.keys():  # nothing reads the numbers
-            for block in blocks.values():
-                block.body = [statement for statement in block.body if not _assigns_block_number(statement)]
-        return True
+            block.body = [statement for statement in block.body if not _assigns_block_number(statement)]
+    return True
 
 
 def _assigns_block_number(statement: Any) -> bool:
@@ -190,6 +184,6 @@ class DirectJumpCompiler(ReleasingCompiler):
             passes.add_pass_after(self.use_library, FixupArgs)
         if has_jumps:
             passes.passes = [step for step in passes.passes if step[0] not in _UNUSED_PASSES]
-            passes.add_pass_after(DirectJumps, FixupArgs)
+            passes.add_pass_after(direct_jumps, FixupArgs)
         passes.finalize()
         return with_code_pipeline(self.state, passes, self.use_library)

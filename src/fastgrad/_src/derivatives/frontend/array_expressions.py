@@ -1,6 +1,6 @@
 """Element-wise expressions of arrays: one loop nest computes each of them, as Numba's array expressions do.
 
-Numba joins the operators of an expression into one node of its typed form (`typed_functions.JoinArrayExpressions`). The value of the node is an `Elements`, an array that is
+Numba joins the operators of an expression into one node of its typed form (`typed_functions.join_array_expressions`). The value of the node is an `Elements`, an array that is
 not in memory. If an expression, assignment, reduction or ``np.where`` is its only reader, that reader computes the elements. Otherwise
 `materialize` stores them.
 """

@@ -300,6 +300,7 @@ _GENERAL: frozenset[Any] = frozenset(
         *(np.atleast_1d, np.atleast_2d, np.atleast_3d, np.expand_dims, np.swapaxes, np.moveaxis, np.broadcast_to),
         *(np.roll, np.repeat, np.tril, np.triu, np.diag, np.diagflat, np.take, np.fill_diagonal, np.count_nonzero),
         *(np.linalg.norm, np.linalg.solve, np.linalg.inv, np.linalg.det, np.linalg.slogdet, np.concat, np.eye),
+        np.linalg.eigvals,  # complex since NumPy 2.5; ``eig``, which it calls, refuses complex matrices
     ]
 )
 """The functions of arrays whose rules hold for complex numbers, too."""

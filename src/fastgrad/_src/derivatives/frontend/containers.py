@@ -173,7 +173,7 @@ def parameter_list(
     """Returns numbers of a parameter that is a list or a dictionary: a list that can't change, because the caller would see it."""
     array_type, builder = types.Array(dtype, 1, "C"), lowering.builder
     root = builder.root(array_type, "parameter", name)
-    root.name, root.block, root.position = f"field_{field}_of_{name}", None, position
+    root.name, root.block, root.position = f"field_{field.replace('.', '_')}_of_{name}", None, position
     root.field = Field(name, field, isinstance(dtype, types.Complex), True, is_copy=True)
     builder.read_dims(root, array_type)
     items = View.whole(root, dtype)

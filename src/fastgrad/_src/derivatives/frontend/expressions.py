@@ -156,6 +156,8 @@ class Expressions(Part):
             raise self._builder.refuse(f"{describe(owner)} has no attribute {attribute}") from None
 
     def _attribute_of_array(self, array: View, attribute: str) -> Any:
+        if attribute == "flat" and len(array.axes) == 1:
+            return array
         if attribute == "flat" and type_of(array).layout == "C":
             return view_rules.reshape(self._builder, array, [view_rules.product(self._builder, array.sizes)], True)
         rule = _ATTRIBUTES_OF_ARRAYS.get(attribute)

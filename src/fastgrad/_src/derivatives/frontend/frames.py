@@ -16,22 +16,6 @@ from fastgrad._src.derivatives.ir.values import Iterable, NumberList
 from fastgrad._src.jit.numba_internals import ir, ir_utils
 
 
-def reverse_postorder(blocks: dict[int, ir.Block]) -> list[int]:
-    """Returns the labels of blocks in reverse postorder: each block comes after its dominators. Numba's order does not ensure that."""
-    flow = ir_utils.compute_cfg_from_blocks(blocks)
-    order, visited, stack = [], {flow.entry_point()}, [(flow.entry_point(), flow.successors(flow.entry_point()))]
-    while stack:
-        label, successors = stack[-1]
-        after = next((after for after, _ in successors if after not in visited), None)
-        if after is None:
-            order.append(label)
-            stack.pop()
-        else:
-            visited.add(after)
-            stack.append((after, flow.successors(after)))
-    return order[::-1]
-
-
 class Frame:
     """The lowering of one call: what its variables stand for."""
 

@@ -60,11 +60,15 @@ def new_list(lowering: Lowering, type: types.Type, items: Sequence[Any]) -> Any:
     return containers.new_list(lowering, type, [*items])
 
 
-def parameter(lowering: Lowering, name: str, type: types.Type, position: int) -> Any:
-    """Returns a parameter that is a list of numbers, of arrays, or of lists of numbers; else a text why it can't be differentiated."""
+def parameter(lowering: Lowering, name: str, type: types.Type, position: int, column: str = "") -> Any:
+    """Returns a parameter that is a list of numbers, of arrays, of lists of numbers, or of tuples of them; else a text why it can't be differentiated.
+
+    ``column`` says which items of the tuples of the parameter are meant, as `list_fields.implementation` does.
+    """
 
     def part(field: str, dtype: types.Type, part_type: types.Type | None = None) -> Any:
-        return containers.parameter_list(lowering, name, part_type or types.List(dtype), field, dtype, position)
+        list_type = part_type or types.List(dtype)
+        return containers.parameter_list(lowering, name, list_type, f"{column}{field}", dtype, position)
 
     dtype = type.dtype
     if isinstance(dtype, containers.NUMBERS):
@@ -72,6 +76,12 @@ def parameter(lowering: Lowering, name: str, type: types.Type, position: int) ->
     if isinstance(dtype, (types.Array, types.List, types.ListType)) and isinstance(dtype.dtype, containers.NUMBERS):
         sizes = [part(f"size_{axis}", INDEX) for axis in range(getattr(dtype, "ndim", 1))]
         return ArrayList(part("elements", dtype.dtype), part("starts", INDEX), tuple(sizes), type)
+    if isinstance(dtype, types.BaseTuple) and len(dtype):
+        columns = [
+            parameter(lowering, name, types.List(types.unliteral(item)), position, f"{column}{number}.")
+            for number, item in enumerate(dtype)
+        ]
+        return next((reason for reason in columns if isinstance(reason, str)), TupleList(columns, type))
     return f"is of type {type} (pass a tuple: tuple({name.removeprefix('a_')}))"
 
 

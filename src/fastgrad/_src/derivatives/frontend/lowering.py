@@ -16,14 +16,14 @@ from typing import Any
 from numba import types
 
 from fastgrad._src.core.errors import DifferentiationError
-from fastgrad._src.derivatives.analysis.control_flow import possible_memory_roots
+from fastgrad._src.derivatives.analysis.control_flow import possible_memory_roots, reverse_postorder
 from fastgrad._src.derivatives.codegen.extensions import Extensions
 from fastgrad._src.derivatives.codegen.inferred_overloads import called_functions
 from fastgrad._src.derivatives.frontend import containers
 from fastgrad._src.derivatives.frontend.builder import Builder
 from fastgrad._src.derivatives.frontend.calls import Calls, refuse_literal
 from fastgrad._src.derivatives.frontend.expressions import Expressions
-from fastgrad._src.derivatives.frontend.frames import Frame, InternalFrame, reverse_postorder
+from fastgrad._src.derivatives.frontend.frames import Frame, InternalFrame
 from fastgrad._src.derivatives.frontend.iteration import Iteration
 from fastgrad._src.derivatives.frontend.operands import Operands
 from fastgrad._src.derivatives.frontend.operators import Operators
@@ -388,7 +388,8 @@ class Lowering:
         builder = self.builder
         caller_checks_bounds, builder.checks_bounds = builder.checks_bounds, options.checks_bounds and not is_internal
         blocks = typed.ir.blocks
-        frame.dominators = ir_utils.compute_cfg_from_blocks(blocks).dominators()
+        flow = ir_utils.compute_cfg_from_blocks(blocks)
+        frame.dominators = flow.dominators()
         for label, block in blocks.items():
             for statement in block.body:
                 if isinstance(statement, ir.Assign):
@@ -396,7 +397,8 @@ class Lowering:
                     if statement.target.name in frame.definitions:
                         raise refuse(f"the variable {statement.target.name} is not in SSA form", statement.loc)
                     frame.definitions[statement.target.name] = statement.value
-        order = reverse_postorder(blocks)
+        # Numba's order does not put each block after its dominators.
+        order = reverse_postorder(flow.entry_point(), lambda label: [after for after, _ in flow.successors(label)])
         frame.reached.add(order[0])
         entry = builder.new_block()
         builder.jump(entry)

@@ -1,4 +1,4 @@
-"""Dictionaries of numbers and sets: lists of keys in the order of insertion, and a list of values.
+"""Dictionaries and sets: lists of keys in the order of insertion, and a list of values.
 
 A key is a number, a string, or a tuple of them. `Texts.number_of` gives the number of a string; keys that are tuples are a list of tuples. Methods are
 Python functions of the lists, which are inlined. A look-up compares the keys one by one, because code of hashes could not be differentiated. Loops over sets are refused: their order
@@ -148,9 +148,9 @@ def set_items(mapping, items):  # type: ignore[no-untyped-def]
 def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> Mapping:
     """Returns a new dictionary without items, or a new set of the elements of ``arguments[0]``."""
     is_set = isinstance(type, types.Set)
-    if not is_set and not isinstance(type.value_type, containers.NUMBERS):
+    if not is_set and not lists.is_growable_list_type(types.List(type.value_type)):
         raise lowering.builder.refuse(
-            f"a dictionary with values of type {type.value_type} can't be differentiated: use numbers, such as positions in an array"
+            f"a dictionary with values of type {type.value_type} can't be differentiated: use numbers, arrays or tuples of them"
         )
     kinds = [_number_types(lowering, type, _key_type(type)), *([] if is_set else [type.value_type])]
     keys, *values = [lists.new_list(lowering, types.List(kind), []) for kind in kinds]
@@ -161,16 +161,12 @@ def new_mapping(lowering: Lowering, type: types.Type, arguments: list[Any]) -> M
 
 
 def parameter(lowering: Lowering, name: str, type: types.DictType, position: int) -> Any:
-    """Returns a parameter that is a dictionary of numbers with numbers as keys; else a text why it can't be differentiated."""
-    kinds = {"keys": type.key_type, "values": type.value_type}
-    if isinstance(type.key_type, types.Complex) or not all(
-        isinstance(kind, containers.NUMBERS) for kind in kinds.values()
-    ):
-        return f"is of type {type} (pass its values as arguments, or as a named tuple, or numbers with numbers as keys)"
-    keys, values = [
-        containers.parameter_list(lowering, name, types.List(kind), field, kind, position)
-        for field, kind in kinds.items()
-    ]
+    """Returns a parameter that is a dictionary with numbers as keys; else a text why it can't be differentiated."""
+    values = lists.parameter(lowering, name, types.List(type.value_type), position)
+    key_type = type.key_type
+    if isinstance(key_type, types.Complex) or not isinstance(key_type, containers.NUMBERS) or isinstance(values, str):
+        return f"is of type {type} (pass its values as arguments, or as a named tuple, or with numbers as keys)"
+    keys = containers.parameter_list(lowering, name, types.List(key_type), "keys", key_type, position)
     return Mapping(keys, values, type)
 
 
@@ -228,9 +224,12 @@ def _position(lowering: Lowering, mapping: Mapping, key: Any) -> Scalar:
 def _call(lowering: Lowering, function: Any, mapping: Mapping, key: Any, *values: Any) -> Any:
     """Lowers a call of a function of the lists, the position of a key, the key, and values for it."""
     key = _numbers_of_key(lowering, key, _key_type(mapping.type))
-    numbers = [lowering.operands.cast(lowering.operands.number(value), mapping.type.value_type) for value in values]
+    if isinstance(mapping.values, NumberList):
+        values = tuple(
+            lowering.operands.cast(lowering.operands.number(value), mapping.type.value_type) for value in values
+        )
     position = _position(lowering, mapping, key)
-    return lowering.calls.inline(function, [mapping.keys, mapping.values, position, key, *numbers])
+    return lowering.calls.inline(function, [mapping.keys, mapping.values, position, key, *values])
 
 
 def _add_elements(lowering: Lowering, mapping: Mapping, more: Any) -> None:
@@ -296,6 +295,8 @@ def apply(lowering: Lowering, function: Any, operands: list[Any], type: types.Ty
 def _get(lowering: Lowering, mapping: Mapping, key: Any, *default: Any) -> Any:
     if default:
         return _call(lowering, get_or_default, mapping, key, *default)
+    if not isinstance(mapping.values, NumberList):
+        return NotImplemented
     key = _numbers_of_key(lowering, key, _key_type(mapping.type))
     position = _position(lowering, mapping, key)
     is_set = lowering.operators.apply(operator.ge, [position, index_constant(0)], types.boolean)

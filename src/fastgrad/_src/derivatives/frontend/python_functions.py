@@ -63,6 +63,18 @@ def frexp_exponent(x):  # type: ignore[no-untyped-def]
     return math.frexp(x)[1]
 
 
+@numba.njit
+def hash_of_number(x):  # type: ignore[no-untyped-def]
+    """Returns the hash of a number."""
+    return hash(x)
+
+
+@numba.njit
+def hash_of_numbers(*numbers):  # type: ignore[no-untyped-def]
+    """Returns the hash of a tuple of numbers."""
+    return hash(numbers)
+
+
 builtin_type = type
 _LDEXP, _FREXP_EXPONENT = call_operation(math.ldexp, 2), call_operation(frexp_exponent, 1)
 
@@ -162,6 +174,16 @@ def _frexp(lowering: Lowering, value: Any, *, result_type: types.BaseTuple) -> I
     return Items([mantissa, _compute(lowering, result_type[1], frexp_exponent, value, None)], result_type)
 
 
+def _hash(lowering: Lowering, value: Any, *, result_type: types.Type) -> Any:
+    numbers = listed(value)
+    if not all(isinstance(number, (Constant, Scalar)) for number in numbers):
+        return NotImplemented
+    function = hash_of_numbers if isinstance(value, Items) else hash_of_number
+    return lowering.builder.compute(
+        result_type, lowering.builder.call_of(function, len(numbers)), numbers, FUNCTION_COST
+    )
+
+
 def _compute(lowering: Lowering, type: types.Type, function: Any, value: Any, partial: Partial) -> Scalar:
     """Lowers a function of a number with its ``partial``."""
     number, operation = lowering.operands.scalar(value), lowering.builder.call_of(function, 1)
@@ -196,5 +218,6 @@ RULES: dict[Any, Callable[..., Any]] = {
         lowering, result_type, math.gamma, value, COTANGENT * RESULT * digamma(OPERANDS[0])
     ),
     math.frexp: _frexp,
+    hash: _hash,
 }
 """The rules by function, of the lowering and the arguments, see `apply_rule`."""

@@ -20,9 +20,10 @@ from fastgrad._src.derivatives.ir.operands import (
     resolved,
     with_replaced_numbers,
 )
-from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.representation import Block, Function, phis_in
 from fastgrad._src.derivatives.ir.statements import NO_END, Compute, Raise, Reshape, Return, Size
 from fastgrad._src.derivatives.ir.values import Complex, Items, Static
+from fastgrad._src.derivatives.transform.emission import shared_memory_message
 from fastgrad._src.scalars.terms import MULTIPLY
 
 if TYPE_CHECKING:
@@ -107,11 +108,10 @@ class Splice:
                 if statement.splice(self):
                     builder.block.statements.append(statement)
             self._rewrite_end(block)
-        for block in function.blocks:
-            for phi in block.phis:
-                for before, value in phi.incoming.items():
-                    builder.enter(before)
-                    phi.incoming[before] = self.value(value)
+        for phi in phis_in(function.blocks):
+            for before, value in phi.incoming.items():
+                builder.enter(before)
+                phi.incoming[before] = self.value(value)
         builder.function.scalars += [scalar for scalar in function.scalars if scalar not in self._numbers]
         for root in function.roots:
             root.dims = [self.number(size) for size in root.dims]
@@ -177,11 +177,7 @@ class Splice:
                 or first.is_sibling_field(second)
             ):
                 continue
-            names = " and ".join(self._function.names[root.position] for root in (first, second))  # type: ignore[index]
-            message = (
-                f"the arguments {names} share memory, which the function writes: its derivative would be wrong. "
-                "Pass a copy of one of them."
-            )
+            message = shared_memory_message(self._function.names[root.position] for root in (first, second))  # type: ignore[index]
             if view.root is not other.root or not (view.has_slices() and other.has_slices()):
                 raise self._builder.refuse(message)
             meet: Operand = self._builder.constant(True)

@@ -20,7 +20,7 @@ from fastgrad._src.derivatives.frontend.statements import operation_of
 from fastgrad._src.derivatives.functions.content import Reached, reached_content
 from fastgrad._src.derivatives.functions.parameters import signature_of
 from fastgrad._src.derivatives.ir.operands import refuse
-from fastgrad._src.jit.compiler_passes import FunctionPass
+from fastgrad._src.jit.compiler_passes import as_pass
 from fastgrad._src.jit.libraries import is_of_library
 from fastgrad._src.jit.numba_canaries import Feature
 from fastgrad._src.jit.numba_features import require
@@ -40,7 +40,6 @@ from fastgrad._src.jit.numba_internals import (
     compiler,
     cpu_target,
     ir,
-    register_pass,
     with_captured_values,
 )
 from fastgrad._src.jit.numba_registries import load_registries
@@ -61,56 +60,41 @@ class TypedFunction(NamedTuple):
     generators: tuple[Any, ...] = ()  # those that are inlined into loops
 
 
-@register_pass(mutates_CFG=False, analysis_only=False)
-class JoinArrayExpressions(FunctionPass):
-    """Numba's rewrite of element-wise expressions of arrays, without its other rewrites."""
-
-    _name = "fastgrad_join_array_expressions"
-
-    def run_pass(self, state: Any) -> bool:
-        """Rewrites the blocks of ``state.func_ir``."""
-        processor, rewrite = PostProcessor(state.func_ir), RewriteArrayExprs(state)
-        processor.run(True)
-        blocks = state.func_ir.blocks
-        for label, block in blocks.items():
-            if rewrite.match(state.func_ir, block, state.typemap, state.calltypes):
-                blocks[label] = rewrite.apply()
-        processor.remove_dels()
-        return True
+@as_pass()
+def join_array_expressions(state: Any) -> bool:
+    """Rewrites element-wise expressions of arrays as Numba does, without its other rewrites."""
+    processor, rewrite = PostProcessor(state.func_ir), RewriteArrayExprs(state)
+    processor.run(True)
+    blocks = state.func_ir.blocks
+    for label, block in blocks.items():
+        if rewrite.match(state.func_ir, block, state.typemap, state.calltypes):
+            blocks[label] = rewrite.apply()
+    processor.remove_dels()
+    return True
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class InlineGenerators(FunctionPass):
+@as_pass(mutates_cfg=True)
+def _inline_generators(state: Any) -> bool:
     """Drops the exception handlers of comprehensions, and inlines generators into the loops that consume them."""
-
-    _name = "fastgrad_inline_generators"
-
-    def run_pass(self, state: Any) -> bool:
-        """Rewrites the blocks of ``state.func_ir``."""
-        is_changed = drop_handlers_of_comprehensions(state.func_ir)
-        state.generators = inline_generators(state.func_ir, state.args)
-        return is_changed or bool(state.generators.functions)
+    is_changed = drop_handlers_of_comprehensions(state.func_ir)
+    state.generators = inline_generators(state.func_ir, state.args)
+    return is_changed or bool(state.generators.functions)
 
 
-@register_pass(mutates_CFG=False, analysis_only=False)
-class SplitTypedAssignments(FunctionPass):
+@as_pass()
+def _split_typed_assignments(state: Any) -> bool:
     """Assigns an expression to a temporary variable before it is cast to the type that ``numba.njit(locals=...)`` gives its variable."""
-
-    _name = "fastgrad_split_typed_assignments"
-
-    def run_pass(self, state: Any) -> bool:
-        """Rewrites the blocks of ``state.func_ir``."""
-        for block in state.func_ir.blocks.values() if state.locals else ():
-            statements, block.body = block.body, []
-            for statement in statements:
-                is_typed = isinstance(statement, ir.Assign) and statement.target.name in state.locals
-                if is_typed and isinstance(statement.value, ir.Expr) and statement.value.op != "phi":
-                    temporary = block.scope.make_temp(statement.loc)
-                    block.body.append(ir.Assign(statement.value, temporary, statement.loc))
-                    statement.value = temporary
-                block.body.append(statement)
-        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
-        return bool(state.locals)
+    for block in state.func_ir.blocks.values() if state.locals else ():
+        statements, block.body = block.body, []
+        for statement in statements:
+            is_typed = isinstance(statement, ir.Assign) and statement.target.name in state.locals
+            if is_typed and isinstance(statement.value, ir.Expr) and statement.value.op != "phi":
+                temporary = block.scope.make_temp(statement.loc)
+                block.body.append(ir.Assign(statement.value, temporary, statement.loc))
+                statement.value = temporary
+            block.body.append(statement)
+    state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+    return bool(state.locals)
 
 
 READERS: frozenset[Any] = frozenset([np.sum, np.prod, np.mean, np.max, np.min, np.any, np.all, np.where])
@@ -204,10 +188,10 @@ class _FrontEnd(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no ty
     def define_pipelines(self) -> list[PassManager]:
         passes = PassManager("front end")
         passes.passes.extend(compiler.DefaultPassBuilder.define_untyped_pipeline(self.state).passes)
-        passes.add_pass_after(InlineGenerators, InlineClosureLikes)
-        passes.add_pass(SplitTypedAssignments, "split typed assignments")
+        passes.add_pass_after(_inline_generators, InlineClosureLikes)
+        passes.add_pass(_split_typed_assignments, "split typed assignments")
         passes.add_pass(NopythonTypeInference, "type inference")
-        passes.add_pass(JoinArrayExpressions, "join array expressions")
+        passes.add_pass(join_array_expressions, "join array expressions")
         passes.finalize()
         return [passes]
 

@@ -60,6 +60,22 @@ def backward_bound(bound, size):  # type: ignore[no-untyped-def]
     return -1 if bound < 0 else size - 1 if bound >= size else bound
 
 
+@njit_kept_on_disk(error_model="numpy")
+def bound_of_step(bound, is_given, is_end, step, size):  # type: ignore[no-untyped-def]
+    """Returns the position of a bound of a slice whose step has either sign; ``bound`` counts only if the user gave one."""
+    if is_given:
+        return slice_bound(bound, size) if step > 0 else backward_bound(bound, size)
+    return (size if is_end else 0) if step > 0 else (-1 if is_end else size - 1)
+
+
+@njit_that_may_raise
+def step_count(start, stop, step):  # type: ignore[no-untyped-def]
+    """Returns the number of elements of a slice."""
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    return max(0, (stop - start + step - 1) // step if step > 0 else (start - stop - step - 1) // -step)
+
+
 @njit_that_may_raise
 def checked_index(index, size):  # type: ignore[no-untyped-def]
     """Returns an index that counts from the start of an axis; raises as ``numba.njit(boundscheck=True)`` does."""
@@ -125,9 +141,9 @@ def _move(builder: Builder, positions: list[Operand], axis: Axis, index: Operand
 
 def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand, Axis]:
     """Returns the start and the axis of a slice of an axis."""
-    step = 1 if index.step is None else index.step.value if isinstance(index.step, Constant) else None
-    if step is None or step == 0:
-        raise builder.refuse("a slice with a step that is no constant can't be differentiated")
+    if not (index.step is None or (isinstance(index.step, Constant) and index.step.value != 0)):
+        return _axis_of_step(builder, axis, index, index.step)
+    step = 1 if index.step is None else index.step.value
     if step == 1:
         if index.start is None and index.stop is None:
             return index_constant(0), Axis(axis.root_axis, axis.step, axis.size)
@@ -149,6 +165,19 @@ def _sliced_axis(builder: Builder, axis: Axis, index: Slice) -> tuple[Operand, A
     if step != 1:
         size = builder.index(STEPS, size, index_constant(abs(step)), is_natural=True)
     return start, Axis(axis.root_axis, builder.index(MULTIPLY, axis.step, index_constant(step)), size)
+
+
+def _axis_of_step(builder: Builder, axis: Axis, index: Slice, step: Operand) -> tuple[Operand, Axis]:
+    """Returns the start and the axis of a slice whose step is known at run time."""
+    find = builder.call_of(bound_of_step, 5)
+    start, stop = [
+        builder.index(
+            find, bound or index_constant(0), index_constant(bound is not None), index_constant(number), step, axis.size
+        )
+        for number, bound in enumerate((index.start, index.stop))
+    ]
+    size = builder.index(builder.call_of(step_count, 3), start, stop, step, cost=COST_OF_EFFECTS, is_natural=True)
+    return start, Axis(axis.root_axis, builder.index(MULTIPLY, axis.step, step), size)
 
 
 def _omitted_element_count(index: Slice) -> Constant | None:

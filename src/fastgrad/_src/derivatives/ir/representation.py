@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +62,16 @@ class Block:
         return self.end.returns
 
 
+def statements_in(blocks: Iterable[Block]) -> Iterator[Statement]:
+    """Returns the statements of blocks, in their order."""
+    return itertools.chain.from_iterable(block.statements for block in blocks)
+
+
+def phis_in(blocks: Iterable[Block]) -> Iterator[Phi]:
+    """Returns the phis of blocks, in their order."""
+    return itertools.chain.from_iterable(block.phis for block in blocks)
+
+
 class Function:
     """A function in this representation.
 
@@ -110,8 +122,7 @@ class Function:
         """Notes a copy for which Numba may take the array itself."""
         stores: set[Statement] = {
             statement
-            for block in self.blocks
-            for statement in block.statements
+            for statement in statements_in(self.blocks)
             if isinstance(statement, Store) and statement.root is copy
         }
         self.copies[copy] = (source, stores, location)

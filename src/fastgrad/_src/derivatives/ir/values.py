@@ -195,10 +195,10 @@ class TupleList(List):
 
 @dataclass(eq=False, slots=True)
 class Mapping(TypedValue):
-    """A dictionary of numbers, or a set: the list of keys, in which texts are numbers, and the list of values; None for a set."""
+    """A dictionary or a set: the list of keys, in which texts are numbers, and the list of values; None for a set."""
 
     keys: NumberList | TupleList
-    values: NumberList | Static
+    values: List | Static
     type: types.Type
 
     @property

@@ -187,27 +187,25 @@ def _neighborhood(function: StencilFunc, argument_types: tuple[types.Type, ...])
     return list(bounds), set(relative)
 
 
-class WindowRule:
-    """The rule of a call of a stencil's kernel at one place.
+def _lower_kernel_at(
+    kernel: Any, starts: tuple[int, ...], is_relative: tuple[bool, ...], lowering: Lowering, arguments: list[Any]
+) -> Any:
+    """Lowers the call of a stencil's kernel at one place.
 
     Args:
         kernel: as Numba compiles it.
-        starts: the first place by axis. The indices of a place are the first arguments of the call.
+        starts: the first place by axis.
         is_relative: for each argument of the kernel whether its indices are relative to the place.
+        lowering: of the function that calls it.
+        arguments: the indices of the place, then the arguments of the kernel.
     """
-
-    def __init__(self, kernel: Any, starts: tuple[int, ...], is_relative: tuple[bool, ...]) -> None:
-        self._kernel, self._starts, self._is_relative = kernel, starts, is_relative
-
-    def __call__(self, lowering: Lowering, arguments: list[Any]) -> Any:
-        """Lowers the call."""
-        rank = len(self._starts)
-        place = [lowering.operands.scalar(index) for index in arguments[:rank]]
-        values = [
-            Window(value, place, self._starts) if is_relative else value
-            for value, is_relative in zip(arguments[rank:], self._is_relative, strict=True)
-        ]
-        return lowering.calls.inline(self._kernel, values)
+    rank = len(starts)
+    place = [lowering.operands.scalar(index) for index in arguments[:rank]]
+    values = [
+        Window(value, place, starts) if is_window else value
+        for value, is_window in zip(arguments[rank:], is_relative, strict=True)
+    ]
+    return lowering.calls.inline(kernel, values)
 
 
 class _Stencil(NamedTuple):
@@ -242,7 +240,7 @@ def _loops_of_stencil(stencil: _Stencil, dtype: str) -> FunctionType:
     indices = [f"i{axis}" for axis in range(len(starts))]
     source = f"def kernel_at({', '.join([*indices, *names])}):\n    return kernel({', '.join(names)})\n"
     kernel_at = numba.njit(loops_from_source(source, dtype, kernel=compiled))
-    kernel_at.lowering_rule = WindowRule(compiled, starts, is_relative)
+    kernel_at.lowering_rule = functools.partial(_lower_kernel_at, compiled, starts, is_relative)
     sizes = [f"x0.shape[{axis}]" for axis in range(len(starts))]
     lines = [
         f"    checked_stencil_size({size}, x{number}.shape[{axis}])"

@@ -20,7 +20,7 @@ from fastgrad._src.jit.numba_internals import cgutils
 SMALL = 8
 """The largest number of rows and of columns of a small matrix."""
 
-kept = njit_kept_on_disk(is_linked=False, error_model="numpy")
+kept = njit_kept_on_disk(links_code=False, error_model="numpy")
 """Compiles functions that call LAPACK: Numba takes seconds for each of NumPy's functions, so that their code is kept on disk."""
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numba
@@ -16,24 +17,13 @@ from fastgrad._src.core.errors import DifferentiationError
 from fastgrad._src.derivatives.check import Comparer, Comparison, Direction, FunctionRaises, is_float, unit_directions
 from fastgrad._src.derivatives.codegen.random_states import copy_of_states, drawing_from
 from fastgrad._src.derivatives.functions.argument_types import is_differentiable
-from fastgrad._src.derivatives.package_check.classify import explain
+from fastgrad._src.derivatives.package_check.noise import allow_for_noise
 from fastgrad._src.derivatives.package_check.record import Call
 from fastgrad._src.derivatives.transform_cache import copies, type_of
 from fastgrad._src.jit.generated_source import generated_function
 from fastgrad._src.jit.numba_internals import dispatcher
 
-STATUSES = (
-    "wrong",
-    "failed",
-    "refused",
-    "search",
-    "at a branch",
-    "right within noise",
-    "right",
-    "not smooth",
-    "too slow",
-    "skipped",
-)
+STATUSES = "disagrees", "failed", "refused", "right", "not smooth", "too slow", "skipped"
 _MOST_ELEMENTS = 6
 """Of a larger array, so many elements are compared, and one direction in which all elements change."""
 _MOST_SECONDS = 2.0
@@ -47,8 +37,16 @@ class Outcome(NamedTuple):
     directions: dict[str, int]
 
 
-def compare_derivatives_of_call(call: Call) -> Outcome:
-    """Compares reverse mode, forward mode and central differences of a recorded call. Arguments are copied."""
+Explain = Callable[[Any, Comparer, Direction, Comparison], str]
+
+
+def compare_derivatives_of_call(call: Call, explain: Explain = lambda *_: "") -> Outcome:
+    """Compares reverse mode, forward mode and central differences of a recorded call. Arguments are copied.
+
+    Args:
+        call: the call.
+        explain: returns why a right derivative of a compiled function disagrees, or an empty text. The reason of the outcome begins with it.
+    """
     try:
         function = _WithFloatResults(call)
         if not function.positions:
@@ -65,14 +63,14 @@ def compare_derivatives_of_call(call: Call) -> Outcome:
     if seconds > _MOST_SECONDS:
         return Outcome("too slow", f"a call takes {seconds:.1f} s", {})
     try:
-        return _outcome_of_directions(function)
+        return _outcome_of_directions(function, explain)
     except DifferentiationError as error:
         return Outcome("refused", str(error), {})
     except Exception as error:  # noqa: BLE001  # the report has it
         return Outcome("failed", f"{type(error).__name__}: {error}", {})
 
 
-def _outcome_of_directions(function: _WithFloatResults) -> Outcome:
+def _outcome_of_directions(function: _WithFloatResults, explain: Explain) -> Outcome:
     """Returns what the comparison in each direction gave. What raises here is fastgrad, not the function."""
     comparer = Comparer(function.compiled, function.arguments, function.positions)
     counts: Counter[str] = Counter()
@@ -84,15 +82,18 @@ def _outcome_of_directions(function: _WithFloatResults) -> Outcome:
             comparison = comparer.compare(direction)
             status = comparison.status
             if status != "right":
-                status, comparison = explain(function.compiled, comparer, direction, comparison)
+                explanation = functools.partial(explain, function.compiled, comparer, direction)
+                status, comparison = allow_for_noise(comparer, direction, comparison, explanation)
         text = "" if comparison is None else _comparison_text(function.names[direction.position], direction, comparison)
-        if status == "wrong":
-            return Outcome("wrong", text, dict(counts))
+        if status == "disagrees":
+            return Outcome("disagrees", text, dict(counts))
         counts[status] += 1
         reasons.setdefault(status, text)
-    for status in ("search", "at a branch", "right within noise"):
-        if counts[status]:
-            return Outcome(status, reasons[status], dict(counts))
+    for status, text in reasons.items():
+        if status not in ("right", "right within noise", "not smooth"):
+            return Outcome("disagrees", f"{status}: {text}", dict(counts))
+    if counts["right within noise"]:
+        return Outcome("right", f"within noise: {reasons['right within noise']}", dict(counts))
     if counts["right"]:
         return Outcome("right", "", dict(counts))
     if counts["not smooth"]:

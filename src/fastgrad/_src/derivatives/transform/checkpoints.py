@@ -19,7 +19,7 @@ from numba import types
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, memory_families, memory_written_in
 from fastgrad._src.derivatives.codegen.tape_memory import ALL_STACKS, POPS
 from fastgrad._src.derivatives.ir.operands import Constant, Counter, Root, scalars_among
-from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.representation import Block, Function, statements_in
 from fastgrad._src.derivatives.ir.statements import Branch, Compute, Load, NextIteration, Size
 from fastgrad._src.derivatives.output import tree as code
 from fastgrad._src.derivatives.transform.emission import incoming, variables_of
@@ -98,7 +98,7 @@ class CheckpointedLoop:
     def is_possible(self) -> bool:
         """True if running iterations again does the same, and memory for their records is worth it."""
         mode = self._mode
-        statements = [statement for block in self.body for statement in block.statements]
+        statements = list(statements_in(self.body))
         arrays = [*self._arrays, *self.restored, *self.final]
         return (
             mode.has_checkpoints

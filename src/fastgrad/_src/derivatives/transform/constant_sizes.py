@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from fastgrad._src.derivatives.analysis.control_flow import add_reachable
 from fastgrad._src.derivatives.ir.operands import (
     INDEX,
     Constant,
@@ -14,7 +15,7 @@ from fastgrad._src.derivatives.ir.operands import (
     is_constant,
     views_among,
 )
-from fastgrad._src.derivatives.ir.representation import Function
+from fastgrad._src.derivatives.ir.representation import Function, phis_in, statements_in
 from fastgrad._src.derivatives.ir.scalar_operations import RULES_OF_SIZES
 from fastgrad._src.derivatives.ir.statements import Compute, Size
 from fastgrad._src.derivatives.ir.values import is_hashable
@@ -54,8 +55,7 @@ def sizes_to_assume(function: Function) -> dict[tuple[str, int], int]:
     }
     sizes_of_phis = [
         [view.sizes[axis] for view in views_among(phi.incoming.values())]
-        for block in function.blocks
-        for phi in block.phis
+        for phi in phis_in(function.blocks)
         if isinstance(phi.target, Root)
         for axis in range(phi.target.type.ndim)
     ]
@@ -85,13 +85,14 @@ def _is_equality(rule: _Value, operands: list[Operand]) -> bool:
 
 def _sources(sizes: list[Operand], definitions: _Definitions, known: Known) -> set[Operand]:
     """Returns the integers without definitions that sizes which are no constants follow from."""
-    pending, seen = list(sizes), set[Operand]()
-    while pending:
-        size = pending.pop()
-        if size not in seen and _value_in(known, size) is None:
-            seen.add(size)
-            pending += definitions[size][1] if size in definitions else []
-    return seen - definitions.keys()
+
+    def unknown(operands: list[Operand]) -> list[Operand]:
+        return [operand for operand in operands if _value_in(known, operand) is None]
+
+    def origins(size: Operand) -> list[Operand]:
+        return unknown(definitions[size][1]) if size in definitions else []
+
+    return add_reachable(set(), unknown(sizes), origins) - definitions.keys()
 
 
 def _known_integers(function: Function, definitions: _Definitions, assumed: dict[tuple[str, int], int]) -> Known:
@@ -126,15 +127,14 @@ def _value_in(known: Known, operand: Operand) -> int | None:
 
 def _sizes_of_parameters(function: Function) -> Iterator[tuple[Scalar, Root, int]]:
     """Yields the sizes of parameters, with these and the axes."""
-    for block in function.blocks:
-        for statement in block.statements:
-            if isinstance(statement, Size) and statement.root.kind == "parameter":
-                yield statement.target, statement.root, statement.axis
+    for statement in statements_in(function.blocks):
+        if isinstance(statement, Size) and statement.root.kind == "parameter":
+            yield statement.target, statement.root, statement.axis
 
 
 def _definitions_of_integers(function: Function) -> _Definitions:
     """Returns the rule, the operands and whether it is a phi, for each value that is a size or computed from sizes."""
-    phis = {phi.target: phi for block in function.blocks for phi in block.phis}
+    phis = {phi.target: phi for phi in phis_in(function.blocks)}
     definitions: _Definitions = {}
     for block in function.blocks:
         for phi in block.phis:
@@ -163,18 +163,17 @@ def _only_value(values: list[int | None]) -> int | None:
 def _neutral_operations(function: Function, replaced: dict[Operand, Operand]) -> dict[Operand, Operand]:
     """Returns sums with 0 and products with 1, with their other operands."""
     neutral: dict[Operand, Operand] = {}
-    for block in function.blocks:
-        for statement in block.statements:
-            if (
-                isinstance(statement, Compute)
-                and statement.operation in (ADD, MULTIPLY)
-                and statement.target not in replaced
-            ):
-                first, second = [replaced.get(operand, operand) for operand in statement.operands]
-                value = 1 if statement.operation is MULTIPLY else 0
-                if all(operand.type == INDEX for operand in (statement.target, first, second)):
-                    if is_constant(second, value):
-                        neutral[statement.target] = first
-                    elif is_constant(first, value):
-                        neutral[statement.target] = second
+    for statement in statements_in(function.blocks):
+        if (
+            isinstance(statement, Compute)
+            and statement.operation in (ADD, MULTIPLY)
+            and statement.target not in replaced
+        ):
+            first, second = [replaced.get(operand, operand) for operand in statement.operands]
+            value = 1 if statement.operation is MULTIPLY else 0
+            if all(operand.type == INDEX for operand in (statement.target, first, second)):
+                if is_constant(second, value):
+                    neutral[statement.target] = first
+                elif is_constant(first, value):
+                    neutral[statement.target] = second
     return neutral

@@ -30,6 +30,7 @@ from fastgrad._src.derivatives.ir.operands import (
     equal_operands,
     is_constant,
     item_name,
+    leaf_types_of,
     refuse,
     zero,
 )
@@ -219,14 +220,16 @@ class Emitter:
         parameters = [root for root in function.roots if root.kind == "parameter"]
         checks: list[code.Statement] = []
         for root in parameters:
+            owners = set()
             for other in parameters if root.is_written else []:
                 if other is not root and not root.is_sibling_field(other):
                     names = function.names[root.position], function.names[other.position]  # type: ignore[index]
                     if not other.is_copy_of_argument:
                         checks.append(memory_check(root.term, other.term, names))
-                    elif other.field.name == "elements":  # type: ignore[union-attr]
+                    elif (owner := other.field.owner) not in owners:  # type: ignore[union-attr]
+                        owners.add(owner)
                         shares = self.bound(shares_memory_of_item, "shares_memory_of_item")
-                        meets = code.call(shares.name, code.Variable(other.field.owner), root.term)  # type: ignore[union-attr]
+                        meets = code.call(shares.name, code.Variable(owner), root.term)
                         checks.append(code.raise_if(meets, ValueError, shared_memory_message(names)))
         return checks
 
@@ -399,11 +402,16 @@ class Emitter:
         self.write(code.Raise(end.exception.__name__, end.arguments))
         self.function.globals[end.exception.__name__] = end.exception
 
-    def result_of(self, value: Operand | View, type: types.Type) -> Term:
+    def _result_of(self, value: Operand | View, type: types.Type) -> Term:
         """Returns a result of a function that derivatives call."""
         if not isinstance(value, View):
             return self.convert(value, type)
         return self.view(value) if type.layout == "C" else code.call("contiguous", self.view(value))
+
+    def results_of(self, end: Return) -> list[Term]:
+        """Returns all results of a function that derivatives call."""
+        leaf_types = leaf_types_of(self.function.result)
+        return [self._result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
 
     def result_of_parts(self, parts: Iterable[Term]) -> Term:
         """Returns the function's result, made of its leaves."""

@@ -15,7 +15,7 @@ from fastgrad._src.derivatives.functions.numba_types import is_float_type
 from fastgrad._src.derivatives.ir.call_rules import Callee, CallRule
 from fastgrad._src.derivatives.ir.operands import Constant, Location, Operand, Root, Scalar, View, leaf_types_of
 from fastgrad._src.derivatives.ir.partials import partial_of
-from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.representation import Block, Function, statements_in
 from fastgrad._src.derivatives.ir.statements import Call, Compute, Return
 from fastgrad._src.derivatives.ir.values import parts_of
 from fastgrad._src.derivatives.output import tree as code
@@ -31,7 +31,7 @@ WIDTH = 8
 
 def tangents_per_run(function: Function, flow: ControlFlow) -> int:
     """Returns how many tangents one run may compute: one if calls or chunks of loops compute results and tangents together, or if results are complex."""
-    statements = [statement for block in function.blocks for statement in block.statements]
+    statements = list(statements_in(function.blocks))
     rules = [statement.rule for statement in statements if isinstance(statement, Call)]
     is_alone = any(isinstance(rule, Callee) or rule.with_tangent is not None for rule in rules)
     is_alone = is_alone or any(counter.is_parallel for counter in flow.counted.values())
@@ -151,8 +151,6 @@ class ForwardMode(Emitter):
     def write_return(self, block: Block, end: Return) -> None:
         self.location = end.location
         if self._is_callee:
-            leaf_types = leaf_types_of(self.function.result)
-            results = [self.result_of(value, type) for value, type in zip(end.values, leaf_types, strict=True)]
-            self.write(code.Return(code.tuple_of(results)))
+            self.write(code.Return(code.tuple_of(self.results_of(end))))
             return
         self.write(code.Return(self.result_of_parts([self.argument(value) for value in end.values])))

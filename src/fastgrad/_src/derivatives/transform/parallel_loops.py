@@ -32,7 +32,7 @@ from fastgrad._src.derivatives.ir.operands import (
     with_replaced_numbers,
 )
 from fastgrad._src.derivatives.ir.partials import Partial
-from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi, phis_in, statements_in
 from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, COPY, SHARE_END, SHARE_START
 from fastgrad._src.derivatives.ir.statements import (
     COST_OF_EFFECTS,
@@ -150,7 +150,7 @@ class _Loop:
         self._counter = flow.counted[head]
         self._before = self._counter.block
         self._region = self._blocks()
-        self._statements = [statement for block in self._region for statement in block.statements]
+        self._statements = list(statements_in(self._region))
         self._inside = {*self._region}
         self._step = flow.step_of(head)
         self._reductions: list[_Reduction] = []
@@ -291,7 +291,7 @@ class _Loop:
         parts: list[object] = [
             part for block in self._region for value in block.end.uses for part in parts_of_value(value)
         ]
-        parts += [value for block in self._region for phi in block.phis for value in phi.incoming.values()]
+        parts += [value for phi in phis_in(self._region) for value in phi.incoming.values()]
         return statement.target not in parts and all(
             isinstance(user, Compute) and user.operands == [*statement.operands, statement.target] for user in users
         )

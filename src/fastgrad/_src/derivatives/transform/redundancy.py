@@ -17,7 +17,7 @@ from fastgrad._src.derivatives.ir.operands import (
     resolved,
     scalars_among,
 )
-from fastgrad._src.derivatives.ir.representation import Block, Function
+from fastgrad._src.derivatives.ir.representation import Block, Function, statements_in
 from fastgrad._src.derivatives.ir.scalar_operations import ADD_PRODUCT, FROM_START, SUBTRACT_TWO, checked_size
 from fastgrad._src.derivatives.ir.statements import (
     COST_OF_EFFECTS,
@@ -126,18 +126,17 @@ def replace_induction_variables(function: Function, replace: Replace) -> None:
 def _fold_offsets(function: Function, replace: Replace) -> None:
     """Replaces integers plus several constants by integers plus one."""
     replaced: dict[Operand, Operand] = {}
-    for block in function.blocks:
-        for statement in block.statements:
-            if not isinstance(statement, Compute) or statement.target.type != INDEX:
-                continue
-            base, offset = _base_and_offset(statement.target)
-            if base is statement.target or base in statement.operands:
-                if base in statement.operands and offset == 0:
-                    replaced[statement.target] = base
-                continue
-            if offset == 0:
+    for statement in statements_in(function.blocks):
+        if not isinstance(statement, Compute) or statement.target.type != INDEX:
+            continue
+        base, offset = _base_and_offset(statement.target)
+        if base is statement.target or base in statement.operands:
+            if base in statement.operands and offset == 0:
                 replaced[statement.target] = base
-            statement.operation, statement.operands = ADD, [base, Constant(offset, INDEX)]
+            continue
+        if offset == 0:
+            replaced[statement.target] = base
+        statement.operation, statement.operands = ADD, [base, Constant(offset, INDEX)]
     replace(replaced)
 
 
@@ -213,10 +212,9 @@ def merge_equal_numbers(function: Function, replace: Replace) -> None:
     """Replaces a number that its block has computed, loaded or stored before by that one."""
     families = memory_families(function)
     users: dict[Scalar, list[Statement]] = {}
-    for block in function.blocks:
-        for statement in block.statements:
-            for operand in scalars_among(statement.operands):
-                users.setdefault(operand, []).append(statement)
+    for statement in statements_in(function.blocks):
+        for operand in scalars_among(statement.operands):
+            users.setdefault(operand, []).append(statement)
     replaced: dict[Operand, Operand] = {}
     for block in function.blocks:
         known: dict[tuple[object, ...], tuple[Operand, Root | None]] = {}
@@ -277,10 +275,9 @@ def hoist_loads(function: Function) -> None:
         body, before = flow.loops[head], counter.block
         if not flow.ends_at_head(head) or before.successors != [head]:
             continue
-        written = set().union(*[written_memory(statement) for block in body for statement in block.statements])
-        latches = [block for block in flow.predecessors[head] if block in body]
+        written = set().union(*[written_memory(statement) for statement in statements_in(body)])
         for block in flow.blocks:
-            if block in body and block is not head and all(block in flow.dominators[latch] for latch in latches):
+            if block in body and block is not head and flow.runs_each_iteration(block, head):
                 for statement in list(block.statements):
                     is_load = isinstance(statement, Load) and not families[statement.root.memory_owner] & written
                     # What is computed may be computed before it is known to be needed.

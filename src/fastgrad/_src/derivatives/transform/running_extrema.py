@@ -73,9 +73,7 @@ def _find_choice(flow: ControlFlow, head: Block, phi: Phi) -> _Choice | None:
     if not isinstance(running, Scalar) or not isinstance(statement, Compute) or statement.operands.count(running) != 1:
         return None
     block = statement.target.block
-    is_in_inner_loop = any(block in inner and len(inner) < len(body) for inner in flow.loops.values())
-    latches = [before for before in flow.predecessors[head] if before in body]
-    if is_in_inner_loop or not all(block in flow.dominators[latch] for latch in latches):
+    if block is None or flow.is_in_inner_loop(block, head) or not flow.runs_each_iteration(block, head):
         return None
     readers = [*_cotangent_readers(body, running), *_cotangent_readers(body, statement.target)]
     if not all(reader in (statement, phi) for reader in readers):

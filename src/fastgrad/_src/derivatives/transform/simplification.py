@@ -8,7 +8,6 @@ from typing import Any
 
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow, add_reachable, possible_memory_roots
 from fastgrad._src.derivatives.ir.operands import (
-    Constant,
     Operand,
     Root,
     Scalar,
@@ -252,37 +251,29 @@ def _replace_uses(block: Block, final: Callable[[Operand], Operand]) -> None:
 
 def _drop_unused(function: Function) -> None:
     """Drops statements and phis that nothing needs; stores, loops, branches and random draws are needed."""
-    used: set[Scalar | Root] = set()
-    definitions: dict[Scalar | Root, Statement | Phi] = {}
-    pending: list[Scalar | Root] = []
-
-    def use(*parts: Operand | Root) -> None:
-        for part in parts:
-            if not isinstance(part, Constant) and part not in used:
-                used.add(part)
-                pending.append(part)
-
-    def use_values(values: Iterable[Operand | View]) -> None:
-        for value in values:
-            use(*parts_of_value(value))
-
+    definitions: dict[Operand | Root, Statement | Phi] = {}
+    needed: list[Operand | Root] = []
     for block in function.blocks:
         definitions |= {phi.target: phi for phi in block.phis}
         for statement in block.statements:
             definitions |= dict.fromkeys(statement.definitions, statement)
             if statement.is_needed:
-                use(*statement.definitions, *statement.uses, *statement.arrays)
-        use_values(block.end.uses)
-    while pending:
-        part = pending.pop()
+                needed += [*statement.definitions, *statement.uses, *statement.arrays]
+        needed += _parts_of_values(block.end.uses)
+
+    def inputs_of(part: Operand | Root) -> list[Operand | Root]:
+        inputs: list[Operand | Root] = []
         for root in part.roots:
-            use(*root.dims, *([] if root.source is None else [root.source]))
+            inputs += [*root.dims, *([] if root.source is None else [root.source])]
         definition = definitions.get(part)
         if isinstance(definition, Phi):
-            use_values(definition.incoming.values())
+            inputs += _parts_of_values(definition.incoming.values())
         elif definition is not None:
             # The reverse sweep takes cotangents of all results of a call, in the sizes that they have.
-            use(*definition.definitions, *definition.uses, *definition.arrays)
+            inputs += [*definition.definitions, *definition.uses, *definition.arrays]
+        return inputs
+
+    used = add_reachable(set(), needed, inputs_of)
     for block in function.blocks:
         block.phis = [phi for phi in block.phis if phi.target in used]
         block.statements = [
@@ -291,3 +282,7 @@ def _drop_unused(function: Function) -> None:
             if statement.is_needed or not used.isdisjoint(statement.definitions)
         ]
     function.roots = [root for root in function.roots if root in used or root.kind == "parameter"]
+
+
+def _parts_of_values(values: Iterable[Operand | View]) -> list[Operand | Root]:
+    return [part for value in values for part in parts_of_value(value)]

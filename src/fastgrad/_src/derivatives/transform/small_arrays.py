@@ -26,7 +26,7 @@ from fastgrad._src.derivatives.ir.operands import (
     index_constant,
     views_among,
 )
-from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi, statements_in
 from fastgrad._src.derivatives.ir.scalar_operations import RULES_OF_SIZES
 from fastgrad._src.derivatives.ir.scalar_rules import partials
 from fastgrad._src.derivatives.ir.statements import (
@@ -71,7 +71,7 @@ def split_small_arrays(function: Function, replace: Replace) -> bool:
     if not search.arrays or search.unrolling is None:
         return False
     heads = search.heads_of_loops()
-    calls = [statement for _, _, statement in _accesses(function) if isinstance(statement, Call)]
+    calls = [statement for statement in statements_in(function.blocks) if isinstance(statement, Call)]
     products = [call for call in calls if search.arrays.issuperset(call.makes) and call.makes]
     count = search.unrolling.statement_count(heads) + 2 * sum(map(_product_count, products))
     if count > _MOST_STATEMENTS:
@@ -131,7 +131,7 @@ class _Search:
     def heads_of_loops(self) -> list[Block]:
         """Returns the heads of the loops whose iterations index the arrays, and of the loops in these."""
         found: set[Block] = set()
-        for _, _, statement in _accesses(self._function):
+        for statement in statements_in(self._function.blocks):
             if isinstance(statement, (Load, Store)) and statement.root in self.arrays:
                 for index in _indices(statement):
                     found |= self._heads_of(index) or set()
@@ -159,7 +159,7 @@ class _Search:
             if not isinstance(statement, Allocate) or statement.root not in function.copies:
                 continue
             source, fill, _ = function.copies[statement.root]
-            writers = {other for _, _, other in _accesses(function) if statement.root in other.writes}
+            writers = {other for other in statements_in(function.blocks) if statement.root in other.writes}
             if not writers <= fill or self._is_written_later(block, position, source.memory_owner):
                 self.arrays -= {statement.root, source.memory_owner}
         for block in function.blocks:
@@ -188,7 +188,7 @@ class _Search:
         """Drops arrays that anything else makes than allocations, small products and phis of such arrays, or that anything else writes than stores."""
         function, arrays = self._function, self.arrays
         arrays.difference_update([root.source for root in function.roots if root.source is not None])
-        for _, _, statement in _accesses(function):
+        for statement in statements_in(function.blocks):
             if not self._is_plain(statement):
                 arrays.difference_update(statement.arrays, statement.makes, statement.writes)
         count = -1

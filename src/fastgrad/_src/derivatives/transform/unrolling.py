@@ -19,7 +19,7 @@ from fastgrad._src.derivatives.ir.operands import (
     scalars_among,
     with_replaced_numbers,
 )
-from fastgrad._src.derivatives.ir.representation import Block, Function, Phi
+from fastgrad._src.derivatives.ir.representation import Block, Function, Phi, statements_in
 from fastgrad._src.derivatives.ir.statements import (
     Allocate,
     BeginLoop,
@@ -59,7 +59,7 @@ class Unrolling:
             if (
                 step is not None
                 and self._is_simple(head, step)
-                and all(type(statement) in _COPIED for block in body for statement in block.statements)
+                and all(type(statement) in _COPIED for statement in statements_in(body))
             ):
                 self.steps[head] = step
 

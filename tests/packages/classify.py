@@ -1,12 +1,12 @@
-"""Reasons why a correct derivative and central differences disagree: rounding inside the function, a search, or a branch for this one point.
+"""Reasons why a correct derivative and central differences disagree in spite of rounding: a search, or a branch for this one point.
 
-Each reason is tested by measurements near the point. A wrong derivative does not pass these tests.
+Each reason is tested by measurements near the point. A wrong derivative does not pass these tests. As a program, this is ``python -m fastgrad.differentiate`` with these reasons.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
+import functools
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from fastgrad._src.commands.differentiate import main
 from fastgrad._src.derivatives.analysis.control_flow import ControlFlow
 from fastgrad._src.derivatives.analysis.searches import find_searches
 from fastgrad._src.derivatives.check import (
@@ -30,106 +31,51 @@ from fastgrad._src.derivatives.derivation import lowered_function
 from fastgrad._src.derivatives.ir.operands import Scalar
 from fastgrad._src.derivatives.ir.representation import Function
 from fastgrad._src.derivatives.ir.statements import COST_OF_EFFECTS, Compute, Statement
-from fastgrad._src.derivatives.outlined_functions import interpreted_function
+from fastgrad._src.derivatives.package_check.compare import compare_derivatives_of_call
+from fastgrad._src.derivatives.package_check.noise import with_noise
 from fastgrad._src.derivatives.package_check.record import TimeIsOver, python_function_of, replaced_calls, time_limit
 from fastgrad._src.derivatives.transform.forward_mode import ForwardMode
 from fastgrad._src.derivatives.transform_cache import copies, type_of
 from fastgrad._src.jit.numba_internals import DUFunc
 from fastgrad._src.scalars.formulas import ScalarOperation
+from tests.derivatives.plain_python import interpreted_function
 
-_MOST_NOISE = 1e-5
-"""Relative noise of results above which differences say too little."""
-_MOST_ERROR = 0.002
-"""The error of differences of noisy results, relative to them, above which they prove nothing."""
 _SECONDS_IN_PYTHON = 30.0
 """The limit of runs in Python, which tell what a disagreement is: where they do not end the derivative counts as wrong, also on a slow machine."""
 
 
-def explain(function: Any, comparer: Comparer, direction: Direction, comparison: Comparison) -> tuple[str, Comparison]:
-    """Returns the status of a derivative that is not known to be right, and the comparison that says most about it.
+def explain(function: Any, comparer: Comparer, direction: Direction, comparison: Comparison) -> str:
+    """Returns why a right derivative disagrees with differences, or an empty text.
 
     Args:
         function: the function that Numba compiled, of which ``comparer`` compares derivatives.
         comparer: at the arguments of the call.
         direction: what changes.
-        comparison: what ``comparer`` says there: "wrong" or "not smooth".
+        comparison: what ``comparer`` says there.
 
     Returns:
-        The status is one of
-        "right within noise": differences agree whose steps are as large as the measured noise of the results asks for; or differences agree, and both
-        modes differ by no more than this noise.
         "search": the function jumps because a loop searches by comparisons. Between jumps differences agree; or the result depends on the argument by
         comparisons only, and its derivative is 0.
         "at a branch": the Python function takes another way at this point than on both sides of it, and the derivatives on both sides are right.
-        "not smooth": nothing can be said, or the derivative is infinite and differences are, too.
-        "wrong": none of these.
 
     Raises:
         FunctionRaises: the function raises near the point.
     """
-    without_noise = comparison
-    comparison = _with_noise(comparer, direction, comparison)
-    if comparison.status != "wrong":
-        return "right within noise" if comparison.status == "right" else comparison.status, comparison
-    if not math.isfinite(comparison.reverse):
-        step = 1e-3 * comparer.size(direction)
-        change = comparer.results_at(direction, step) - comparer.results_at(direction, -step)
-        return "wrong" if step and np.all(np.isfinite(change / (2.0 * step))) else "not smooth", comparison
     if _is_due_to_search(function, comparer, direction, comparison):
-        return "search", comparison
-    if _is_at_branch(function, comparer, direction):
-        return "at a branch", comparison
-    is_kink = without_noise.status == "not smooth" and comparer.has_two_derivatives(direction)  # which looks like noise
-    return ("not smooth", without_noise) if is_kink else ("wrong", comparison)
+        return "search"
+    return "at a branch" if _is_at_branch(function, comparer, direction) else ""
 
 
-def _with_noise(comparer: Comparer, direction: Direction, comparison: Comparison) -> Comparison:
-    """Returns a comparison that measures and allows for the noise of results and derivatives; ``comparison`` if that says no more."""
-    noise = relative_noise(comparer, direction)
-    if noise is not None and noise > 4.0 * comparer.eps:
-        with_noise = comparer.compare(direction, noise=4.0 * noise)
-        if with_noise.status != "not smooth" and with_noise.error <= _MOST_ERROR * abs(with_noise.difference):
-            return with_noise
-    rounding = max(noise or 0.0, _rounding_of_derivative(comparer, direction))
-    with_rounding = comparer.compare(direction, rounding=rounding)
-    return with_rounding if with_rounding.status == "right" else comparison
+compare_and_explain = functools.partial(compare_derivatives_of_call, explain=explain)
+"""Compares derivatives of a call; the reason of a disagreement begins with what ``explain`` says of it."""
 
 
-def relative_noise(comparer: Comparer, direction: Direction) -> float | None:
-    """Returns the noise of the sum of the results relative to their size, or None if there is none to be seen.
-
-    The method is ECnoise: differences of high order of results at equal distances leave the noise only (Moré and Wild, Estimating computational noise,
-    2011). The distances are above the rounding of float32, as that is what functions of float64 round to.
-    """
-    step = 1e-6 * max(comparer.size(direction), 0.01)
-    results = np.array([comparer.results_at(direction, number * step) for number in range(-4, 5)])
-    size = float(np.abs(results[4][np.ptp(results, axis=0) != 0.0]).sum())
-    if not size:
-        return None
-    noise = _noise_of(results.sum(axis=1))
-    return noise / size if noise is not None and noise <= _MOST_NOISE * size else None
-
-
-def _rounding_of_derivative(comparer: Comparer, direction: Direction) -> float:
-    """Returns what rounding may add to a derivative of reverse mode, relative to 1 and its size. It is 0 if there is none to be seen.
-
-    Terms that cancel each other in a derivative round by their own size, which no result shows.
-    """
-    step = 1e-8 * comparer.size(direction)
-    values = [comparer.shift(direction, number * step).reverse(direction) for number in range(-4, 5)]
-    noise = _noise_of(np.array(values))
-    return 4.0 * (noise or 0.0) / (1.0 + abs(values[4]))
-
-
-def _noise_of(values: np.ndarray) -> float | None:
-    """Returns the noise of values of a function at equal distances, or None if there is none to be seen."""
-    levels = []
-    for order in range(1, 7):
-        values = np.diff(values)
-        scale = math.factorial(order) ** 2 / math.factorial(2 * order)
-        levels.append(math.sqrt(scale * float(np.mean(values**2))))
-    last = levels[-3:]
-    return max(last) if max(last) <= 4.0 * min(last) else None
+def category_of(status: str, reason: str) -> str:
+    """Returns the category of an outcome of ``compare_and_explain``: "wrong" for a disagreement that nothing explains."""
+    kind = reason.partition(":")[0]
+    if status == "disagrees":
+        return kind if kind in ("search", "at a branch") else "wrong"
+    return f"right {kind}" if status == "right" and kind == "within noise" else status
 
 
 def _is_due_to_search(function: Any, comparer: Comparer, direction: Direction, comparison: Comparison) -> bool:
@@ -219,7 +165,7 @@ def _is_at_branch(function: Any, comparer: Comparer, direction: Direction) -> bo
 
 def _status_with_noise(comparer: Comparer, direction: Direction) -> str:
     comparison = comparer.compare(direction)
-    return comparison.status if comparison.status == "right" else _with_noise(comparer, direction, comparison).status
+    return comparison.status if comparison.status == "right" else with_noise(comparer, direction, comparison).status
 
 
 def _execution_path_hash(function: Any, arguments: list[Any]) -> int | None:
@@ -255,3 +201,7 @@ def _calls_in_python() -> contextlib.AbstractContextManager[None]:
         return call
 
     return replaced_calls(call_of)
+
+
+if __name__ == "__main__":
+    sys.exit(main(compare=compare_and_explain))
