@@ -77,6 +77,13 @@ def positions_in_an_array_by_keys(x, n):
     return x[positions[10]] * x[positions[20]] + x[positions[10 * n[3]]] ** 2
 
 
+@program((X, N))
+def arrays_by_keys(x, n):
+    d = {0: x, 1: x * x}
+    d[7] = d[1][1:] * x[0]
+    return d[1].sum() * d[n[0] % 2][2] + d[7][n[1] % 3]
+
+
 @njit
 def add_to(d, key, value):
     d[key] = d.get(key, 0.0) + value

@@ -13,9 +13,11 @@ from tests.derivatives.table import A, X, formula, program
 
 
 @program(X, refused=True)
-def dictionary_of_arrays(x):
-    d = {0: x, 1: x * x}
-    return d[1].sum()
+def loop_over_a_set(x):
+    total = 0.0
+    for i in {1, 2}:  # noqa: PLC0208  # a list would be another program
+        total += x[i]
+    return total
 
 
 @program(1.3, refused=True)
