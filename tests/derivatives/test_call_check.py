@@ -72,7 +72,7 @@ def raise_beyond_1(x):
 
 
 def of_a_dictionary(x):
-    return {"a": np.array([x])}["a"][0] * x
+    return {"a": np.array([x])}.get("a")[0] * x
 
 
 @pytest.mark.parametrize(

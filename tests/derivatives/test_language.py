@@ -378,8 +378,8 @@ def grows_in_its_loop(x):
 
 
 def dictionary(x):
-    values = {1: np.ones(2) * x}
-    return values[1][0]
+    arrays = {1: np.ones(2) * x}
+    return arrays.get(1)[0]
 
 
 def printed_array(x):
